@@ -1,0 +1,177 @@
+#include "base/slice.h"
+
+#include <string.h>
+
+struct slice slice_of(const char *text)
+{
+	return (struct slice){text, text ? strlen(text) : 0};
+}
+
+struct slice slice_from(struct slice s, size_t from)
+{
+	if (from >= s.len)
+		return (struct slice){s.ptr ? s.ptr + s.len : NULL, 0};
+	return (struct slice){s.ptr + from, s.len - from};
+}
+
+struct slice slice_upto(struct slice s, size_t len)
+{
+	return (struct slice){s.ptr, len < s.len ? len : s.len};
+}
+
+bool slice_eq(struct slice a, struct slice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool slice_ieq(struct slice a, struct slice b)
+{
+	return a.len == b.len && slice_istarts(a, b);
+}
+
+int slice_cmp(struct slice a, struct slice b)
+{
+	size_t shorter = a.len < b.len ? a.len : b.len;
+	int order = shorter > 0 ? memcmp(a.ptr, b.ptr, shorter) : 0;
+
+	if (order != 0)
+		return order;
+	return (a.len > b.len) - (a.len < b.len);
+}
+
+bool slice_starts(struct slice s, struct slice prefix)
+{
+	return slice_eq(slice_upto(s, prefix.len), prefix);
+}
+
+bool slice_istarts(struct slice s, struct slice prefix)
+{
+	if (s.len < prefix.len)
+		return false;
+	for (size_t i = 0; i < prefix.len; i++)
+		if (ascii_lower(s.ptr[i]) != ascii_lower(prefix.ptr[i]))
+			return false;
+	return true;
+}
+
+bool slice_iends(struct slice s, struct slice suffix)
+{
+	return s.len >= suffix.len && slice_ieq(slice_from(s, s.len - suffix.len), suffix);
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct slice slice_trim(struct slice s)
+{
+	while (s.len > 0 && is_space(s.ptr[0]))
+		s = slice_from(s, 1);
+	while (s.len > 0 && is_space(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+size_t slice_find(struct slice s, char c)
+{
+	const char *at = s.len > 0 ? memchr(s.ptr, c, s.len) : NULL;
+
+	return at ? (size_t)(at - s.ptr) : s.len;
+}
+
+size_t slice_search(struct slice s, struct slice needle)
+{
+	const char *at = s.len > 0 ? memmem(s.ptr, s.len, needle.ptr, needle.len) : NULL;
+
+	return at ? (size_t)(at - s.ptr) : s.len;
+}
+
+bool slice_has_8bit(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] >= 0x80)
+			return true;
+	return false;
+}
+
+struct slice slice_word(struct slice *rest, const char *separators)
+{
+	size_t start = 0;
+	size_t end;
+
+	while (start < rest->len && strchr(separators, rest->ptr[start]) &&
+		rest->ptr[start] != '\0')
+		start++;
+	end = start;
+	while (end < rest->len && (rest->ptr[end] == '\0' || !strchr(separators, rest->ptr[end])))
+		end++;
+
+	struct slice word = slice_upto(slice_from(*rest, start), end - start);
+
+	*rest = slice_from(*rest, end);
+	return word;
+}
+
+bool slice_is_number(struct slice s, uint64_t max, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (s.len == 0)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (!ascii_is_digit(s.ptr[i]))
+			return false;
+
+		uint64_t digit = (uint64_t)(s.ptr[i] - '0');
+
+		if (digit > max || value > (max - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*out = value;
+	return true;
+}
+
+bool ascii_is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool ascii_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool ascii_is_alnum(char c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c);
+}
+
+bool ascii_is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+bool ascii_is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+char ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+char ascii_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+int ascii_hex(char c)
+{
+	if (ascii_is_digit(c))
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}

@@ -1,0 +1,86 @@
+/* Addresses of RFC 5322 section 3.4, with all obsolete forms of section 4.4
+ * and the UTF-8 of RFC 6532. Parsing is linear in time and memory. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+
+/* One mailbox of a list. All text lives in the arena given to the parser. */
+struct mailbox {
+	const char *name; /* display name (or the comment behind an address where there is no
+				display name), quotes and escapes resolved, encoded words left as
+				they are; "" without one */
+	const char *
+		local; /* local part in wire form: dot-string, or quoted-string where it needs to be */
+	const char *domain;  /* as written, comments and blanks gone; "" for a bare name */
+	struct slice source; /* where local part and domain stand in the text that was parsed */
+};
+
+struct mailbox_list {
+	struct mailbox *items; /* in the arena */
+	size_t count;
+	size_t space;
+};
+
+/**
+ * Parses an address list: mailboxes and groups, separated by commas; empty
+ * elements, "<>" and empty groups give nothing. Routes are dropped. Semicolons
+ * outside groups and line folding count as white space or separators.
+ *
+ * text  the field body or operand; need not outlive the call (but `source`
+ *       points into it)
+ * out   gets the mailboxes added at its end; untouched on failure
+ *
+ * Fails with EX_DATAERR and words that name the element at fault (sanitised).
+ * A local part over 64 octets, a domain over 255, control characters, and
+ * anything that could end a command early are faults.
+ */
+bool address_parse_list(struct arena *arena, struct slice text, struct mailbox_list *out,
+	struct error *err) NODISCARD;
+
+/**
+ * Parses exactly one mailbox, as -f takes it: "a@b", "<a@b>", "Name <a@b>" or a
+ * bare name. "" and "<>" give a mailbox with empty local part and domain.
+ */
+bool address_parse_one(
+	struct arena *arena, struct slice text, struct mailbox *out, struct error *err) NODISCARD;
+
+/**
+ * The address as it goes into MAIL and RCPT: "local@domain", the domain as
+ * A-label (IDNA, RFC 5891) where it is not ASCII, a domain's trailing dot
+ * removed. Lives in the arena. Fails with EX_DATAERR where the domain is no
+ * host name and no address literal. A bare name gives just the local part.
+ */
+bool address_wire(struct arena *arena, const struct mailbox *box, const char **out,
+	struct error *err) NODISCARD;
+
+/** True when the wire form of an address needs SMTPUTF8 (RFC 6531 section 3.1). */
+bool address_needs_smtputf8(const char *wire);
+
+/** True when two wire addresses are the same: domain without case, local part exact. */
+bool address_same(const char *a, const char *b);
+
+/** The domain of a wire address (behind its last @), or an empty slice. */
+struct slice address_domain(const char *wire);
+
+/**
+ * The new text for a bare name met in a header, or NULL to leave it as it is.
+ * The result lives in the arena.
+ */
+typedef const char *address_qualify_fn(
+	void *context, struct arena *arena, const struct mailbox *box);
+
+/**
+ * A copy of a field body in which each mailbox's address for which `qualify`
+ * returns text is replaced by that text; every other octet stays. A body that
+ * cannot be parsed is returned as it is. Lives in the arena.
+ */
+struct slice address_rewrite(
+	struct arena *arena, struct slice body, address_qualify_fn *qualify, void *context);
+
+/**
+ * Formats `name <wire>` for a header: quoted-string where the name needs it,
+ * encoded words (RFC 2047) where it is not ASCII; control characters are
+ * removed; an empty name gives the address alone.
+ */
+const char *address_format(struct arena *arena, const char *name, const char *wire);

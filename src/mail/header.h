@@ -1,0 +1,52 @@
+/* The header block of a message: fields in order, each kept byte for byte
+ * until it is replaced. RFC 5322 section 2.2 and 3.6. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+struct header_field {
+	struct slice name; /* as written, without blanks before the colon */
+	struct slice
+		body; /* behind the colon, folding (CRLF + blank) included, without the last CRLF */
+	struct slice whole; /* all of it, line ends included, as it will be sent */
+};
+
+struct header {
+	struct header_field *fields; /* on the heap, owned; the texts are borrowed from an arena */
+	size_t count;
+	size_t space;
+};
+
+/** Frees the list of fields, not their texts. */
+void header_done(struct header *h);
+
+/**
+ * Takes a header block of canonical CRLF lines apart. `block` must outlive h.
+ * Every line of it must be part of a field: the message reader sees to that.
+ */
+void header_parse(struct header *h, struct slice block);
+
+/** The first field of that name at or after place `from`, or NULL. Case does not count. */
+const struct header_field *header_find(const struct header *h, const char *name, size_t from);
+
+/** Place of a field that header_find returned. */
+size_t header_place(const struct header *h, const struct header_field *field);
+
+/** Removes all fields of that name; returns how many there were. */
+size_t header_remove(struct header *h, const char *name);
+
+/** Adds "Name: body" at the end of the block; body is one line or folded with CRLF. */
+void header_append(struct header *h, struct arena *arena, const char *name, struct slice body);
+
+/** Adds "Name: body" in front of the block. */
+void header_prepend(struct header *h, struct arena *arena, const char *name, struct slice body);
+
+/** Replaces the body of the field at that place, the name kept as written. */
+void header_replace(struct header *h, struct arena *arena, size_t place, struct slice body);
+
+/** Writes the block, without the blank line that ends it. */
+void header_write(const struct header *h, struct buf *out);
+
+/** The body on one line: folding removed (RFC 5322 section 2.2.3), blanks trimmed. */
+const char *header_unfold(struct arena *arena, struct slice body);

@@ -1,0 +1,113 @@
+/* The queue directory: durable, without any lock but one for each message.
+ * DESIGN section 6; the guarantees stand in pillarbox-queue(7). */
+#pragma once
+
+#include "base/buf.h"
+#include "queue/entry.h"
+
+enum { SPOOL_ID_SPACE = 40 }; /* "<8 or more hex>-<16 hex>" and a NUL */
+
+struct spool;
+
+/**
+ * Opens a queue directory, making it (0700, with its parents) where it is
+ * missing and `create` says so. Own uid, no group or other write, no symlink.
+ *
+ * Fails with EX_CANTCREAT, EX_NOPERM or EX_NOINPUT (missing and not to be
+ * made); the text names the directory and the cause.
+ */
+bool spool_open(
+	const char *directory, bool create, struct spool **out, struct error *err) NODISCARD;
+
+/** Closes; entries that are claimed stay claimed until they are released. NULL is fine. */
+void spool_free(struct spool *s);
+
+/* Limits of an addition; 0: none. */
+struct spool_limits {
+	uint64_t max_octets; /* of all entries together */
+};
+
+/**
+ * Stores a message durably: temporary file, flock, write, fsync, rename, fsync
+ * of the directory. On any error nothing is left.
+ *
+ * entry    account, created, status and envelope are written; size is taken from content
+ * id       SPOOL_ID_SPACE octets; set on success
+ * failed   true: straight into failed/ (a copy for the person, never sent by itself)
+ *
+ * Fails with EX_CANTCREAT, EX_IOERR or EX_TEMPFAIL; text names path and cause.
+ */
+bool spool_add(struct spool *s, const struct entry *entry, const struct content *content,
+	const struct spool_limits *limits, bool failed, char *id, struct error *err) NODISCARD;
+
+/* What a scan tells of an entry without reading it. */
+struct spool_name {
+	char id[SPOOL_ID_SPACE];
+	int64_t next; /* mtime */
+	int64_t size; /* octets of the file */
+	bool in_failed;
+};
+
+/**
+ * Lists the entries in order of arrival: the queue, or failed/.
+ *
+ * names  on the heap, the caller frees it
+ *
+ * Fails with EX_IOERR; an empty listing means an empty queue.
+ */
+bool spool_list(struct spool *s, bool failed, struct spool_name **names, size_t *count,
+	struct error *err) NODISCARD;
+
+enum spool_claim_result {
+	SPOOL_CLAIMED,
+	SPOOL_BUSY,    /* another process works on it */
+	SPOOL_GONE,    /* not there any more */
+	SPOOL_DAMAGED, /* err says why: not ours, not regular, cannot be parsed, newer format */
+};
+
+/* An entry that this process holds the lock of, or only looks at. */
+struct spool_item {
+	struct entry entry;
+	struct content content; /* the message in the file */
+	int fd;
+	int64_t next; /* mtime */
+	int64_t file_octets;
+	bool in_failed;
+	char id[SPOOL_ID_SPACE];
+};
+
+/** Opens, locks, checks and parses an entry. item is set only by SPOOL_CLAIMED. */
+enum spool_claim_result spool_claim(
+	struct spool *s, const char *id, bool failed, struct spool_item *item, struct error *err);
+
+/** The same without the lock, for listing; SPOOL_BUSY where it is locked, with item set as well. */
+enum spool_claim_result spool_peek(
+	struct spool *s, const char *id, bool failed, struct spool_item *item, struct error *err);
+
+/** Closes the file, which gives up the lock, and frees the entry. */
+void spool_release(struct spool_item *item);
+
+/** Writes the state octets of recipients that changed; with sync, waits until they are on disk. */
+bool spool_write_states(struct spool_item *item, bool sync, struct error *err) NODISCARD;
+
+/** Writes the status line and sets the time of the next attempt. No sync: losing it means an earlier retry. */
+bool spool_write_status(struct spool_item *item, int64_t next, struct error *err) NODISCARD;
+
+/** Removes the entry: nothing of it is pending. */
+bool spool_remove(struct spool *s, struct spool_item *item, struct error *err) NODISCARD;
+
+/** Moves the entry into failed/, or back from there; durable. */
+bool spool_move(
+	struct spool *s, struct spool_item *item, bool to_failed, struct error *err) NODISCARD;
+
+/**
+ * Makes sure that a delivered entry is not sent again although its record
+ * could not be written: unlink, else rename, else mode 0. False when nothing could be done.
+ */
+bool spool_bury(struct spool *s, struct spool_item *item, struct error *err) NODISCARD;
+
+/** Removes stale temporaries (unlocked, over an hour old) and failed copies older than keep_failed_s. */
+void spool_clean(struct spool *s, int64_t now, int64_t keep_failed_s);
+
+/** The directory's path, for words; lives as long as s. */
+const char *spool_path(const struct spool *s);
