@@ -17,6 +17,7 @@ umask 077
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/pillarbox-demo.XXXXXX")
 smarthost_pid=
+starts=0
 step_now="the preparation"
 
 stop_smarthost()
@@ -128,18 +129,21 @@ port_is_open()
 	END
 }
 
+# It writes each message into a file and tells the envelope in a line of its log. A new start counts
+# from 1 again, so each has a directory of its own.
 start_smarthost()
 {
+	starts=$((starts + 1))
 	python tests/flow/smarthost.py --port "$port" --user demo --password "$password" \
-		--cert "$work/server.pem" --key "$work/server.key" --out "$work/arrived" \
-		>>"$work/smarthost.log" 2>&1 </dev/null &
+		--cert "$work/server.pem" --key "$work/server.key" --out "$work/arrived/$starts" \
+		--refuse refused@example.org >>"$work/smarthost.log" 2>&1 </dev/null &
 	smarthost_pid=$!
 	wait_for 20 port_is_open || die "the smarthost does not start"
 }
 
 arrived_count()
 {
-	find "$work/arrived" -name '*.eml' | wc -l
+	grep -c '^message ' "$work/smarthost.log" || :
 }
 
 arrived_at_least()
@@ -147,11 +151,27 @@ arrived_at_least()
 	[ "$(arrived_count)" -ge "$1" ]
 }
 
+# The file of the last message whose envelope line fits a pattern; empty without one.
+arrived_file()
+{
+	sed -n "/^message .*$1/s/^.*: //p" "$work/smarthost.log" | tail -n 1
+}
+
+# Shows envelope and text of the last message that arrived for a pattern.
+show_arrived()
+{
+	echo "arrived at the smarthost:"
+	sed -n "/^message .*$1/s/^message [0-9]*: \(.*\): .*/\1/p" "$work/smarthost.log" | tail -n 1 | show
+	echo "    |"
+	tr -d '\r' <"$(arrived_file "$1")" | show
+}
+
 prepare_smarthost()
 {
 	step "starting a smarthost on loopback that wants STARTTLS and a login"
 	make_certificates
-	mkdir "$work/arrived"
+	mkdir "$work/arrived" "$work/home"
+	: >"$work/smarthost.log"
 	port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	password=$(openssl rand -hex 12)
 	cat >"$work/config" <<-END
@@ -221,12 +241,14 @@ show_a_message_that_arrives()
 		Ann
 	END
 	wait_for 10 arrived_at_least 1 || die "the message did not arrive"
-	show_arrived 1
-	file=$(arrived_file 1)
+	show_arrived 'from <ann@example.com>'
+	file=$(arrived_file 'from <ann@example.com>')
 	grep -q '^Subject: ' "$file" || die "the subject is missing"
 	grep -q '^Message-ID: <' "$file" || die "no Message-ID was added"
-	grep -q '^\.' "$file" || die "the lone dot is missing"
+	tr -d '\r' <"$file" | grep -qx '\.' || die "the lone dot is missing"
 	! grep -qi '^bcc:' "$file" || die "the Bcc field was not removed"
+	grep -q '^message 1: .*<dave@example.com>.* TLSv1\.[23], ' "$work/smarthost.log" ||
+		die "the Bcc recipient is missing, or TLS"
 	queue_is_empty || die "the queue is not empty"
 }
 
@@ -235,7 +257,7 @@ show_the_queue()
 	step "the smarthost is down: the message is kept, exit 0"
 	stop_smarthost
 	send -t <<-'END'
-		To: bob@example.org
+		To: late@example.org
 		Subject: written while offline
 
 		This one waits.
@@ -261,7 +283,7 @@ show_the_queue()
 		die "the waiting message was not sent"
 	}
 	wait_for 10 queue_is_empty || die "the queue did not become empty"
-	show_arrived 3
+	show_arrived '<late@example.org>'
 	echo "\$ mailq"
 	show <"$work/mailq.out"
 }
@@ -279,10 +301,10 @@ show_a_refused_recipient()
 	echo "\$ sendmail -q"
 	as_caller "$programs/sendmail" -q 2>&1 | show
 	wait_for 20 arrived_at_least 5 || die "message and notice did not both arrive"
-	file=$(notice_file)
-	[ -n "$file" ] || die "no notice arrived"
-	echo "the notice:"
-	show <"$file"
+	[ -n "$(arrived_file 'from <> to <ann@example.com>')" ] || die "no notice arrived"
+	show_arrived 'from <> to <ann@example.com>'
+	grep -qi '^Content-Type: multipart/report' "$(arrived_file 'from <> to <ann@example.com>')" ||
+		die "the notice is no delivery report"
 	wait_for 10 queue_is_empty || die "the queue did not become empty"
 }
 
