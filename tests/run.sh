@@ -220,21 +220,18 @@ manual_is_clean()
 	[ ! -s "$work/lint" ]
 }
 
+# unit_is_valid SCOPE FILE: the program that it starts is not installed here.
 unit_is_valid()
 {
-	mkdir -p "$work/units"
-	for file in "$2"/*; do
-		# The programs are not installed where the units look for them.
-		sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|; s|@BINDIR@|/usr/bin|g' "$file" >"$work/units/${file##*/}"
-	done
-	case $1 in
-	user) systemd-analyze --user --man=no verify "$work/units/${3##*/}" ;;
-	system) systemd-analyze --man=no verify "$work/units/${3##*/}" ;;
-	esac >"$work/verify" 2>&1
-	code=$?
-	cat "$work/verify"
 	rm -rf "$work/units"
-	[ "$code" -eq 0 ] && [ ! -s "$work/verify" ]
+	mkdir -p "$work/units"
+	for file in "dist/systemd/$1"/*; do
+		sed 's|@bindir@/pillarbox|/bin/true|' "$file" >"$work/units/${file##*/}"
+	done
+	# Complaints come without an exit code too. The manager of a user looks for its own directory.
+	XDG_RUNTIME_DIR="$work/units" systemd-analyze "--$1" --man=no verify "$work/units/${2##*/}" >"$work/verify" 2>&1
+	cat "$work/verify"
+	[ ! -s "$work/verify" ]
 }
 
 run_checks()
@@ -269,7 +266,7 @@ run_checks()
 	if has systemd-analyze; then
 		for scope in user system; do
 			for file in "dist/systemd/$scope"/*; do
-				check "systemd-analyze verify $file" unit_is_valid "$scope" "dist/systemd/$scope" "$file"
+				check "systemd-analyze verify $file" unit_is_valid "$scope" "$file"
 			done
 		done
 	fi
