@@ -2,13 +2,17 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Input is worked on in runs of this size, so that the room they can need in
  * canonical form, twice as much, is there before. */
 enum { RUN_OCTETS = 65536 };
 
 void body_init(struct body *b, const char *const *spill_dirs)
 {
-	*b = (struct body){.text = BUF(BODY_IN_MEMORY + 2 * RUN_OCTETS + 8)};
+	*b = (struct body){.text = BUF(BODY_IN_MEMORY + 2 * RUN_OCTETS + 64)};
 	spill_init(&b->spill, spill_dirs);
 }
 
@@ -18,71 +22,135 @@ void body_done(struct body *b)
 	spill_done(&b->spill);
 }
 
-static void end_line(struct body *b, char **out)
+static void end_line(struct body *b, size_t octets)
 {
-	*(*out)++ = '\r';
-	*(*out)++ = '\n';
+	b->line += octets;
 	if (b->line > b->longest_line)
 		b->longest_line = b->line;
 	b->line = 0;
 }
 
-static void add_piece(struct body *b, char **out, const char *from, size_t octets)
+/* What one step of the copying loop works on, and what all steps have met. */
+enum { STEP = 16 };
+
+#ifdef __SSE2__
+
+struct met {
+	__m128i bits; /* all octets together by OR */
+	__m128i nul;  /* not zero where an octet was */
+};
+
+/* Copies one step. Bit i of the result is set where octet i is CR or LF. */
+static inline unsigned copy_step(char *out, const char *at, struct met *met)
 {
-	memcpy(*out, from, octets);
-	*out += octets;
-	b->line += octets;
+	__m128i v = _mm_loadu_si128((const __m128i_u *)(const void *)at);
+	__m128i lf = _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'));
+	__m128i cr = _mm_cmpeq_epi8(v, _mm_set1_epi8('\r'));
+
+	_mm_storeu_si128((__m128i_u *)(void *)out, v);
+	met->bits = _mm_or_si128(met->bits, v);
+	met->nul = _mm_or_si128(met->nul, _mm_cmpeq_epi8(v, _mm_setzero_si128()));
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(lf, cr));
 }
 
-/* A run without any CR: the usual case, copied line by line. */
-static void add_lf_run(struct body *b, char **out, const char *at, const char *end)
+static void note_met(struct body *b, const struct met *met)
 {
-	const char *lf;
+	b->has_8bit = b->has_8bit || _mm_movemask_epi8(met->bits) != 0;
+	b->has_nul = b->has_nul || _mm_movemask_epi8(met->nul) != 0;
+}
 
-	while (at < end && (lf = memchr(at, '\n', (size_t)(end - at)))) {
-		add_piece(b, out, at, (size_t)(lf - at));
-		end_line(b, out);
-		at = lf + 1;
+#else
+
+struct met {
+	unsigned char bits;
+	bool nul;
+};
+
+static inline unsigned copy_step(char *out, const char *at, struct met *met)
+{
+	unsigned ends = 0;
+
+	memcpy(out, at, STEP);
+	for (unsigned i = 0; i < STEP; i++) {
+		met->bits |= (unsigned char)at[i];
+		met->nul |= at[i] == '\0';
+		ends |= (unsigned)(at[i] == '\n' || at[i] == '\r') << i;
 	}
-	add_piece(b, out, at, (size_t)(end - at));
+	return ends;
 }
 
-/* A run with CR in it: each CR ends a line and swallows the LF behind it. */
-static void add_cr_run(struct body *b, char **out, const char *at, const char *end)
+static void note_met(struct body *b, const struct met *met)
 {
-	const char *cr;
+	b->has_8bit = b->has_8bit || met->bits >= 0x80;
+	b->has_nul = b->has_nul || met->nul;
+}
 
-	while (at < end && (cr = memchr(at, '\r', (size_t)(end - at)))) {
-		add_lf_run(b, out, at, cr);
-		at = cr + 1;
-		if (at == end) {
-			b->cr_waits = true;
-			return;
+#endif
+
+/*
+ * Copies up to the next CR or LF, and that as CRLF; gives the place behind it
+ * in the input, and moves *out. Whole steps are written, so that `out` needs
+ * room for one more than the text.
+ */
+static inline const char *copy_line(
+	struct body *b, char **out, const char *at, const char *end, struct met *met)
+{
+	const char *start = at;
+	char *to = *out;
+	unsigned ends = 0;
+
+	while (end - at >= STEP && (ends = copy_step(to, at, met)) == 0) {
+		at += STEP;
+		to += STEP;
+	}
+	if (ends != 0) {
+		unsigned octets = (unsigned)__builtin_ctz(ends);
+
+		at += octets;
+		to += octets;
+	} else {
+		while (at < end && *at != '\n' && *at != '\r') {
+			b->has_8bit = b->has_8bit || (unsigned char)*at >= 0x80;
+			b->has_nul = b->has_nul || *at == '\0';
+			*to++ = *at++;
 		}
-		end_line(b, out);
-		if (*at == '\n')
-			at++;
 	}
-	add_lf_run(b, out, at, end);
+	if (at == end) {
+		b->line += (size_t)(at - start);
+		*out = to;
+		return end;
+	}
+	end_line(b, (size_t)(at - start));
+	to[0] = '\r';
+	to[1] = '\n';
+	*out = to + 2;
+	return at;
 }
 
-/* Canonical text of one run at `out`; returns its end. */
+/*
+ * Canonical text of one run at `out`; returns its end. Everything that is to
+ * be known of the text is gathered in this one pass: it is half of what the
+ * program itself does with a large message.
+ */
 static char *add_run(struct body *b, char *out, struct slice run)
 {
 	const char *at = run.ptr, *end = run.ptr + run.len;
+	struct met met;
 
-	if (b->cr_waits) {
-		b->cr_waits = false;
-		end_line(b, &out);
-		if (*at == '\n')
+	memset(&met, 0, sizeof(met));
+	if (b->after_cr && *at == '\n')
+		at++;
+	b->after_cr = false;
+	while (at < end) {
+		at = copy_line(b, &out, at, end, &met);
+		if (at == end)
+			break;
+		if (*at == '\r')
+			b->after_cr = ++at == end;
+		if (at < end && *at == '\n')
 			at++;
 	}
-	b->has_8bit = b->has_8bit || slice_has_8bit(run);
-	b->has_nul = b->has_nul || memchr(run.ptr, '\0', run.len) != NULL;
-	if (at < end && memchr(at, '\r', (size_t)(end - at)))
-		add_cr_run(b, &out, at, end);
-	else
-		add_lf_run(b, &out, at, end);
+	note_met(b, &met);
 	return out;
 }
 
@@ -111,7 +179,7 @@ bool body_add(struct body *b, struct slice raw, struct error *err)
 
 		if (b->text.len > BODY_IN_MEMORY && !move_to_file(b, err))
 			return false;
-		room = buf_room(&b->text, 2 * run.len + 2);
+		room = buf_room(&b->text, 2 * run.len + STEP);
 		if (!room)
 			return error_set(err, EX_SOFTWARE, "no room for a run of the body");
 		note_written(b, add_run(b, room, run));
@@ -122,14 +190,14 @@ bool body_add(struct body *b, struct slice raw, struct error *err)
 
 bool body_end(struct body *b, struct error *err)
 {
-	if (b->cr_waits || b->line > 0) {
+	if (b->line > 0) {
 		char *room = buf_room(&b->text, 2);
 
 		if (!room)
 			return error_set(err, EX_SOFTWARE, "no room for the end of the body");
-		b->cr_waits = false;
-		end_line(b, &room);
-		note_written(b, room);
+		end_line(b, 0);
+		memcpy(room, "\r\n", 2);
+		note_written(b, room + 2);
 	}
 	if (b->spill.fd < 0 && b->text.len <= BODY_IN_MEMORY)
 		return true;

@@ -16,7 +16,7 @@ struct body {
 	bool has_nul;        /* a NUL */
 	size_t longest_line; /* octets, without CRLF */
 	size_t line;         /* private: octets of the line that is not ended */
-	bool cr_waits;       /* private: the input so far ended in CR */
+	bool after_cr;       /* private: the input so far ended in CR, a LF now belongs to it */
 };
 
 /** An empty body. `spill_dirs` as in spill_init; must outlive the adding. */
