@@ -35,7 +35,8 @@ static bool fail_at(struct parser *p, const struct token *t, const char *why)
 /* Collects words from *t on; leaves in *t the token that ends them. */
 static void collect(struct parser *p, struct address_run *run, struct token *t)
 {
-	*run = (struct address_run){.start = t->text.ptr, .end = t->text.ptr, .is_plain = true};
+	*run = (struct address_run){
+		.start = t->text.ptr, .end = t->text.ptr, .is_plain = true, .is_plain_name = true};
 
 	for (;; lexer_next(&p->lexer, t)) {
 		switch (t->kind) {
@@ -45,7 +46,7 @@ static void collect(struct parser *p, struct address_run *run, struct token *t)
 			break;
 		case TOKEN_QUOTED:
 		case TOKEN_LITERAL:
-			run->is_plain = false;
+			run->is_plain = run->is_plain_name = false;
 			run->words++;
 			break;
 		case TOKEN_ATOM:
@@ -54,7 +55,11 @@ static void collect(struct parser *p, struct address_run *run, struct token *t)
 		default:
 			return;
 		}
-		run->is_plain = run->is_plain && t->text.ptr == run->end;
+		if (t->text.ptr != run->end) {
+			run->is_plain = false;
+			if (t->text.ptr != run->end + 1 || *run->end != ' ')
+				run->is_plain_name = false;
+		}
 		run->has_8bit |= t->has_8bit;
 		run->end = t->text.ptr + t->text.len;
 	}
