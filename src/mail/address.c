@@ -65,13 +65,11 @@ static void collect(struct parser *p, struct address_run *run, struct token *t)
 	}
 }
 
-static void list_add(struct parser *p, const struct mailbox *box)
+void mailbox_list_add(struct mailbox_list *list, struct arena *arena, const struct mailbox *box)
 {
-	struct mailbox_list *list = &p->list;
-
 	if (list->count == list->space) {
 		size_t space = list->space > 0 ? list->space * 2 : FIRST_SPACE;
-		struct mailbox *items = arena_alloc(p->arena, space * sizeof(*items));
+		struct mailbox *items = arena_alloc(arena, space * sizeof(*items));
 
 		if (list->count > 0)
 			memcpy(items, list->items, list->count * sizeof(*items));
@@ -121,7 +119,7 @@ static bool read_angle(struct parser *p, const struct address_run *phrase, struc
 	if (box.name[0] == '\0' && p->lexer.comment.len > 0)
 		box.name = address_comment(p->arena, p->lexer.comment);
 	if (!is_null)
-		list_add(p, &box);
+		mailbox_list_add(&p->list, p->arena, &box);
 	return true;
 }
 
@@ -136,7 +134,7 @@ static bool read_plain(struct parser *p, const struct address_run *run)
 		box.name = address_comment(p->arena, p->lexer.comment);
 	if (!address_read(p->arena, run, &box, &p->why))
 		return false;
-	list_add(p, &box);
+	mailbox_list_add(&p->list, p->arena, &box);
 	return true;
 }
 
