@@ -600,6 +600,34 @@ static void a_full_queue_refuses_and_leaves_nothing(void **state)
 	assert_ok(add_content(p, &small, &limits, false, id, &err), err);
 }
 
+/* In a long queue only some additions look at the limit, but the first that
+ * finds it passed closes the queue for all. */
+static void a_long_queue_is_full_too(void **state)
+{
+	enum { NAMES = 4000, TRIALS = 5000 };
+	struct place *p = *state;
+	struct spool_limits limits = {.max_octets = 2000};
+	struct error err = {0};
+	char id[SPOOL_ID_SPACE];
+	int trials = 0;
+
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(id, sizeof(id), "%08x-0123456789abcdef", i);
+		assert_int_equal(
+			close(open(path_of(p, id), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+	}
+	while (trials < TRIALS && add_content(p, &small, &limits, false, id, &err))
+		trials++;
+	assert_in_range(trials, 3, TRIALS - 1);
+	for (int i = 0; i < 50; i++)
+		assert_false(add_content(p, &small, &limits, false, id, &err));
+	assert_int_equal(count_entries(p, false), NAMES + trials);
+	limits.max_octets = 1 << 30;
+	for (int i = 0; i < 50; i++)
+		assert_ok(add_content(p, &small, &limits, false, id, &err), err);
+	assert_int_equal(count_names(p->queue), NAMES + trials + 50);
+}
+
 static void a_write_that_fails_leaves_nothing(void **state)
 {
 	struct place *p = *state;
@@ -818,6 +846,7 @@ int main(void)
 		SPOOL_TEST(a_move_overwrites_nothing),
 		SPOOL_TEST(a_buried_entry_is_not_sent_again),
 		SPOOL_TEST(a_full_queue_refuses_and_leaves_nothing),
+		SPOOL_TEST(a_long_queue_is_full_too),
 		SPOOL_TEST(a_write_that_fails_leaves_nothing),
 		SPOOL_TEST(entries_that_cannot_be_read_are_not_added),
 		SPOOL_TEST(finds_by_prefix),
