@@ -185,7 +185,7 @@ bool spool_open(const char *directory, bool create, struct spool **out, struct e
 
 	struct spool *s = mem_alloc(sizeof(*s));
 
-	*s = (struct spool){.path = path, .dir = fd, .failed = -1};
+	*s = (struct spool){.path = path, .dir = fd, .failed = -1, .uid = geteuid()};
 	path = NULL;
 	fd = -1;
 	*out = s;
@@ -281,7 +281,11 @@ bool spool_unlink(int dir, const char *name)
 /* Octets of the run of small hexadecimal digits at the start of text. */
 static size_t hex_run(const char *text)
 {
-	return strspn(text, "0123456789abcdef");
+	size_t len = 0;
+
+	while ((text[len] >= '0' && text[len] <= '9') || (text[len] >= 'a' && text[len] <= 'f'))
+		len++;
+	return len;
 }
 
 bool spool_is_id(const char *name)
