@@ -101,7 +101,8 @@ prepare_programs()
 	[ -x "$programs/sendmail" ] || die "no program $programs/sendmail"
 	# Called by its other name, the program lists the queue.
 	ln -s "$(cd "$programs" && pwd)/sendmail" "$work/mailq"
-	"$programs/sendmail" --version | show
+	"$programs/sendmail" --version >"$work/version" || die "sendmail --version failed"
+	show <"$work/version"
 }
 
 # ---------------------------------------------------------------------------- the smarthost
