@@ -113,7 +113,7 @@ build()
 	if ninja -C "build/$name" >"$work/build.log" 2>&1; then
 		pass
 	else
-		grep -A 12 -E 'error|FAILED|warning' "$work/build.log" | head -n 60
+		grep -A 6 -E '(error|warning):|^FAILED|undefined reference' "$work/build.log" | head -n 60
 		fail "build/$name: compiling"
 		return 1
 	fi
