@@ -128,8 +128,9 @@ run_unit_tests()
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		meson test -C "build/$1" --no-rebuild --print-errorlogs </dev/null >"$work/unit.log" 2>&1
 	code=$?
-	[ "$code" -eq 0 ] || tail -n 60 "$work/unit.log"
 	add_counts "unit, build/$1" meson "build/$1/meson-logs/testlog.json" "$code"
+	# What the failed programs said.
+	[ "$code" -eq 0 ] || tail -n 60 "$work/counts.err"
 }
 
 # One target on a copy of its corpus, so that what it finds does not fill the tree.
@@ -171,7 +172,7 @@ run_flow_tests()
 	PILLARBOX_BUILD="$PWD/build/$1" PYTHONDONTWRITEBYTECODE=1 \
 		ASAN_OPTIONS="detect_leaks=0:log_path=$reports/asan" \
 		UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan" \
-		timeout -k 10 "$FLOW_SECONDS" "$PYTHON" -m pytest tests/flow -q -p no:cacheprovider \
+		timeout -s INT -k 20 "$FLOW_SECONDS" "$PYTHON" -m pytest tests/flow -q -p no:cacheprovider \
 		--junitxml="$work/flow-$1.xml" -o junit_family=xunit2 -rs </dev/null >"$work/flow.log" 2>&1
 	code=$?
 	case $code in
@@ -183,10 +184,13 @@ run_flow_tests()
 	check "flow, build/$1: no report of a sanitizer" no_reports "$reports"
 }
 
+# Under a limit of memory that a test sets, a sanitizer cannot start; that is no finding.
 no_reports()
 {
-	find "$1" -type f -exec head -n 40 {} + >"$work/reports"
-	cat "$work/reports"
+	find "$1" -type f -exec grep -lE 'ERROR: [A-Za-z]*Sanitizer|runtime error' {} + >"$work/reports"
+	while read -r report; do
+		head -n 40 "$report"
+	done <"$work/reports"
 	[ ! -s "$work/reports" ]
 }
 
@@ -309,7 +313,10 @@ fi
 run_checks
 
 if [ -n "$failures" ]; then
-	printf '\nWhat failed:%s\n' "$failures"
+	echo
+	echo "What failed:"
+	printf '%s\n' "$failures" | sed '1d' | head -n 100
+	[ "$failed" -le 100 ] || echo "  and more"
 fi
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
