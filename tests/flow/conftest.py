@@ -421,3 +421,22 @@ def have(program):
 
 
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root")
+
+
+@pytest.fixture(scope="session")
+def postfix_server(certs):
+    """One real Postfix with Dovecot for the whole run."""
+    import postfix as postfix_module
+
+    reason = postfix_module.missing()
+    if reason:
+        pytest.skip(reason)
+    with postfix_module.Postfix(certs.get("rsa")) as server:
+        yield server
+
+
+@pytest.fixture
+def postfix(postfix_server):
+    """The same with empty mailboxes."""
+    postfix_server.empty()
+    return postfix_server
