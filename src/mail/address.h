@@ -7,11 +7,13 @@
 
 /* One mailbox of a list. All text lives in the arena given to the parser. */
 struct mailbox {
-	const char *name; /* display name (or the comment behind an address where there is no
-				display name), quotes and escapes resolved, encoded words left as
-				they are; "" without one */
-	const char *
-		local; /* local part in wire form: dot-string, or quoted-string where it needs to be */
+	/* Display name (or the comment behind an address where there is no display
+	 * name), quotes and escapes resolved, encoded words left as they are; ""
+	 * without one. */
+	const char *name;
+	/* Local part in wire form: as written, dots at odd places included, or a
+	 * quoted-string where it needs to be one. */
+	const char *local;
 	const char *domain;  /* as written, comments and blanks gone; "" for a bare name */
 	struct slice source; /* where local part and domain stand in the text that was parsed */
 };
@@ -22,25 +24,33 @@ struct mailbox_list {
 	size_t space;
 };
 
+/* Limits of the wire form, in octets: a path of RFC 5321 section 4.5.3.1.3
+ * without its brackets, a host name, and one of its labels. A local part may use
+ * all that the address leaves: forwarders write longer ones than 64. */
+enum { ADDRESS_MAX = 254, DOMAIN_MAX = 253, LABEL_MAX = 63 };
+
 /**
  * Parses an address list: mailboxes and groups, separated by commas; empty
  * elements, "<>" and empty groups give nothing. Routes are dropped. Semicolons
- * outside groups and line folding count as white space or separators.
+ * separate outside of groups too, and a group may lack its own; line folding
+ * counts as white space.
  *
  * text  the field body or operand; need not outlive the call (but `source`
  *       points into it)
  * out   gets the mailboxes added at its end; untouched on failure
  *
  * Fails with EX_DATAERR and words that name the element at fault (sanitised).
- * A local part over 64 octets, a domain over 255, control characters, and
- * anything that could end a command early are faults.
+ * An address over ADDRESS_MAX octets, control characters, line ends that do not
+ * fold, broken UTF-8 in an address, and anything that could end a command early
+ * are faults.
  */
 bool address_parse_list(struct arena *arena, struct slice text, struct mailbox_list *out,
 	struct error *err) NODISCARD;
 
 /**
  * Parses exactly one mailbox, as -f takes it: "a@b", "<a@b>", "Name <a@b>" or a
- * bare name. "" and "<>" give a mailbox with empty local part and domain.
+ * bare name. "" and "<>" give a mailbox with empty local part and domain. Fails
+ * like address_parse_list, and on any line end, folded or not.
  */
 bool address_parse_one(
 	struct arena *arena, struct slice text, struct mailbox *out, struct error *err) NODISCARD;
