@@ -449,13 +449,13 @@ static void count_wait(struct stream *s)
 	s->has_sent = false;
 }
 
-bool stream_exchange(struct stream *s, int64_t deadline_ms, struct error *err)
+bool stream_exchange(struct stream *s, bool hold, int64_t deadline_ms, struct error *err)
 {
 	short ready = 0;
 
 	if (s->is_dead)
 		return fail_with_cause(s, err);
-	if (!send_all(s, &s->wire.out, (struct slice){0}, deadline_ms, err))
+	if (!hold && !send_all(s, &s->wire.out, (struct slice){0}, deadline_ms, err))
 		return false;
 	count_wait(s);
 	if (!wait_for(s, POLLIN, deadline_ms, &ready, err))

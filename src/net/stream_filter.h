@@ -40,10 +40,11 @@ struct stream_filter {
 struct stream_wire *stream_wire(struct stream *s);
 
 /**
- * Sends what is on wire->out, waits for the peer, and adds what it sends to
- * wire->in: one step of a handshake. Fails as stream_read_line.
+ * Sends what is on wire->out (unless it is to be held back for later), waits
+ * for the peer, and adds what it sends to wire->in: one step of a handshake.
+ * Fails as stream_read_line.
  */
-bool stream_exchange(struct stream *s, int64_t deadline_ms, struct error *err) NODISCARD;
+bool stream_exchange(struct stream *s, bool hold, int64_t deadline_ms, struct error *err) NODISCARD;
 
 /**
  * From now on all octets of s pass through the filter. Takes ownership of
