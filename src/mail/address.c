@@ -138,6 +138,28 @@ static bool read_plain(struct parser *p, const struct address_run *run)
 	return true;
 }
 
+/* Collects the words of an element up to what ends them, left in *t. */
+static void collect_element(struct parser *p, struct address_run *run, struct token *t)
+{
+	struct slice plain;
+	size_t at_sign;
+
+	if (!lexer_take_plain(&p->lexer, &plain, &at_sign)) {
+		lexer_next(&p->lexer, t);
+		collect(p, run, t);
+		return;
+	}
+	*run = (struct address_run){
+		.start = plain.ptr,
+		.end = plain.ptr + plain.len,
+		.at_sign = plain.ptr + at_sign,
+		.at_signs = 1,
+		.words = 2,
+		.is_plain = true,
+	};
+	lexer_next(&p->lexer, t);
+}
+
 /* Reads one element and the separator behind it; *is_last at the end of the text. */
 static bool read_element(struct parser *p, bool *is_last)
 {
@@ -145,8 +167,7 @@ static bool read_element(struct parser *p, bool *is_last)
 	struct address_run run;
 
 	p->element = p->lexer.at;
-	lexer_next(&p->lexer, &t);
-	collect(p, &run, &t);
+	collect_element(p, &run, &t);
 	switch (t.kind) {
 	case '<':
 		if (!read_angle(p, &run, &t))

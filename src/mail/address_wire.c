@@ -85,6 +85,10 @@ static bool wire_domain(
 	bool is_literal = box->domain[0] == '[';
 	const char *ascii;
 
+	if (is_host_name(domain)) {
+		*out = domain;
+		return true;
+	}
 	if (is_literal && !is_address_literal(domain))
 		return refuse(box, "it has no valid address literal", err);
 	if (!is_literal && slice_has_8bit(domain)) {
