@@ -37,7 +37,7 @@ static bool skip_space(struct lexer *l)
 {
 	const char *at = l->at;
 
-	if (!ascii_is_blank(*at)) {
+	if (*at != ' ' && *at != '\t') {
 		if (*at == '\r' && at + 1 < l->end && at[1] == '\n')
 			at++;
 		if (*at != '\n' || at + 1 == l->end || !ascii_is_blank(at[1]))
@@ -131,10 +131,12 @@ static bool skip_enclosed(struct lexer *l, char closing)
 
 static void skip_atom(struct lexer *l, struct token *out)
 {
+	const char *at = l->at, *end = l->end;
 	unsigned char bits = 0;
 
-	while (l->at < l->end && class_at(l->at) == 'a')
-		bits |= (unsigned char)*l->at++;
+	for (; at < end && class_at(at) == 'a'; at++)
+		bits |= (unsigned char)*at;
+	l->at = at;
 	out->has_8bit = bits >= 0x80;
 }
 
