@@ -70,7 +70,7 @@ bool spool_sync_directory(const struct spool *s, int dir, bool failed, struct er
 static bool sync_parent(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	size_t len = slash > path ? (size_t)(slash - path) : 1;
+	size_t len = slash && slash > path ? (size_t)(slash - path) : 1;
 	CLEANUP(mem_free) char *parent = slash ? mem_dup(path, len) : mem_strdup(".");
 	CLEANUP(fd_close) int fd = open(parent, OPEN_DIRECTORY);
 
@@ -89,7 +89,9 @@ static bool make_path(const char *path, struct error *err)
 	CLEANUP(mem_free) char *part = mem_strdup(path);
 	struct error first = {0};
 
-	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(part, '/'); slash; slash = strchr(slash + 1, '/')) {
+		if (slash == part)
+			continue;
 		*slash = '\0';
 		if (!make_one(part) && errno != EEXIST && first.exit_code == 0)
 			error_errno(&first, EX_CANTCREAT, "cannot make the directory '%s'", part);

@@ -25,7 +25,7 @@ static void remove_stale(const struct spool_scan *scan, const char *name, int64_
 		return;
 	if (named.st_mtim.tv_sec > now - STALE_S && named.st_mtim.tv_sec < now + STALE_S)
 		return;
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno != EACCES)
 		return;
 	if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 ||

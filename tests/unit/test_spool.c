@@ -207,6 +207,9 @@ static void a_missing_directory_is_made_only_on_demand(void **state)
 	snprintf(path, sizeof(path), "%s/none///", p->root);
 	assert_ok(spool_open(path, true, &s, &err), err);
 	spool_free(s);
+	s = NULL;
+	assert_false(spool_open("", true, &s, &err));
+	assert_null(s);
 	spool_free(NULL);
 }
 
