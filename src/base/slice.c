@@ -89,9 +89,20 @@ size_t slice_search(struct slice s, struct slice needle)
 
 bool slice_has_8bit(struct slice s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.ptr[i] >= 0x80)
+	enum { STEP = 1024 };
+	size_t at = 0;
+
+	/* No branch inside a step, so that the compiler can use vectors: whole
+	 * message bodies pass through here. */
+	while (at < s.len) {
+		size_t end = s.len - at < STEP ? s.len : at + STEP;
+		unsigned char seen = 0;
+
+		for (; at < end; at++)
+			seen |= (unsigned char)s.ptr[at];
+		if (seen >= 0x80)
 			return true;
+	}
 	return false;
 }
 

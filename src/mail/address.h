@@ -7,11 +7,13 @@
 
 /* One mailbox of a list. All text lives in the arena given to the parser. */
 struct mailbox {
-	const char *name; /* display name (or the comment behind an address where there is no
-				display name), quotes and escapes resolved, encoded words left as
-				they are; "" without one */
-	const char *
-		local; /* local part in wire form: dot-string, or quoted-string where it needs to be */
+	/* Display name (or the comment behind an address where there is no display
+	 * name), quotes and escapes resolved, encoded words left as they are; ""
+	 * without one. */
+	const char *name;
+	/* Local part in wire form: as written, dots at odd places included, or a
+	 * quoted-string where it needs to be one. */
+	const char *local;
 	const char *domain;  /* as written, comments and blanks gone; "" for a bare name */
 	struct slice source; /* where local part and domain stand in the text that was parsed */
 };
@@ -22,25 +24,36 @@ struct mailbox_list {
 	size_t space;
 };
 
+/** Adds a mailbox at the end; the list grows in the arena, its texts are not copied. */
+void mailbox_list_add(struct mailbox_list *list, struct arena *arena, const struct mailbox *box);
+
+/* Limits of the wire form, in octets: a path of RFC 5321 section 4.5.3.1.3
+ * without its brackets, a host name, and one of its labels. A local part may use
+ * all that the address leaves: forwarders write longer ones than 64. */
+enum { ADDRESS_MAX = 254, DOMAIN_MAX = 253, LABEL_MAX = 63 };
+
 /**
  * Parses an address list: mailboxes and groups, separated by commas; empty
  * elements, "<>" and empty groups give nothing. Routes are dropped. Semicolons
- * outside groups and line folding count as white space or separators.
+ * separate outside of groups too, and a group may lack its own; line folding
+ * counts as white space.
  *
  * text  the field body or operand; need not outlive the call (but `source`
  *       points into it)
  * out   gets the mailboxes added at its end; untouched on failure
  *
  * Fails with EX_DATAERR and words that name the element at fault (sanitised).
- * A local part over 64 octets, a domain over 255, control characters, and
- * anything that could end a command early are faults.
+ * An address over ADDRESS_MAX octets, control characters, line ends that do not
+ * fold, broken UTF-8 in an address, and anything that could end a command early
+ * are faults.
  */
 bool address_parse_list(struct arena *arena, struct slice text, struct mailbox_list *out,
 	struct error *err) NODISCARD;
 
 /**
  * Parses exactly one mailbox, as -f takes it: "a@b", "<a@b>", "Name <a@b>" or a
- * bare name. "" and "<>" give a mailbox with empty local part and domain.
+ * bare name. "" and "<>" give a mailbox with empty local part and domain. Fails
+ * like address_parse_list, and on any line end, folded or not.
  */
 bool address_parse_one(
 	struct arena *arena, struct slice text, struct mailbox *out, struct error *err) NODISCARD;
@@ -48,8 +61,10 @@ bool address_parse_one(
 /**
  * The address as it goes into MAIL and RCPT: "local@domain", the domain as
  * A-label (IDNA, RFC 5891) where it is not ASCII, a domain's trailing dot
- * removed. Lives in the arena. Fails with EX_DATAERR where the domain is no
- * host name and no address literal. A bare name gives just the local part.
+ * removed. Lives in the arena. A bare name gives just the local part. Fails with
+ * EX_DATAERR where the domain is no host name and no address literal, or the
+ * whole is longer than ADDRESS_MAX, and with EX_OSFILE where an international
+ * domain comes up and the module for them is missing.
  */
 bool address_wire(struct arena *arena, const struct mailbox *box, const char **out,
 	struct error *err) NODISCARD;
@@ -64,23 +79,25 @@ bool address_same(const char *a, const char *b);
 struct slice address_domain(const char *wire);
 
 /**
- * The new text for a bare name met in a header, or NULL to leave it as it is.
- * The result lives in the arena.
+ * The new text for an address met in a header, or NULL to leave it as it is. It
+ * is asked for every mailbox, bare name or not. The result lives in the arena.
  */
 typedef const char *address_qualify_fn(
 	void *context, struct arena *arena, const struct mailbox *box);
 
 /**
  * A copy of a field body in which each mailbox's address for which `qualify`
- * returns text is replaced by that text; every other octet stays. A body that
- * cannot be parsed is returned as it is. Lives in the arena.
+ * returns text is replaced by that text; every other octet stays. The copy lives
+ * in the arena; where nothing changes, and where the body cannot be parsed, the
+ * result is `body` itself.
  */
 struct slice address_rewrite(
 	struct arena *arena, struct slice body, address_qualify_fn *qualify, void *context);
 
 /**
  * Formats `name <wire>` for a header: quoted-string where the name needs it,
- * encoded words (RFC 2047) where it is not ASCII; control characters are
- * removed; an empty name gives the address alone.
+ * encoded words (RFC 2047) where it is not ASCII or very long; control characters
+ * are removed; an empty name gives the address alone. The result is one line, or
+ * is folded with CRLF and a blank where encoded words fill a line.
  */
 const char *address_format(struct arena *arena, const char *name, const char *wire);

@@ -13,10 +13,22 @@ struct header_field {
 };
 
 struct header {
-	struct header_field *fields; /* on the heap, owned; the texts are borrowed from an arena */
+	struct header_field *fields; /* in store; the texts are borrowed from an arena */
 	size_t count;
-	size_t space;
+	struct header_field *store; /* private: owned, with room in front and behind */
+	size_t space;               /* private: fields that store has room for */
 };
+
+/* What a line of the input is to a header block. */
+enum header_line {
+	HEADER_LINE_OPEN,   /* cannot be told before more of it is there */
+	HEADER_LINE_FIELD,  /* begins a field: a name, perhaps blanks, a colon */
+	HEADER_LINE_FOLDED, /* begins with a blank: goes on with a field, if there is one */
+	HEADER_LINE_EMPTY,  /* ends the block: LF, with any number of CR in front */
+	HEADER_LINE_OTHER,  /* no part of a header */
+};
+
+enum { HEADER_NAME_MAX = 998 }; /* octets of a field name */
 
 /** Frees the list of fields, not their texts. */
 void header_done(struct header *h);
@@ -47,6 +59,14 @@ void header_replace(struct header *h, struct arena *arena, size_t place, struct 
 
 /** Writes the block, without the blank line that ends it. */
 void header_write(const struct header *h, struct buf *out);
+
+/**
+ * What the line is that starts at the start of `line`; the slice may be cut
+ * short anywhere, or hold more than the line. A name is printable ASCII
+ * without the colon; blanks in front of the colon are allowed (RFC 5322
+ * section 4.5). Without its line end a line can still be HEADER_LINE_OPEN.
+ */
+enum header_line header_line_kind(struct slice line);
 
 /** The body on one line: folding removed (RFC 5322 section 2.2.3), blanks trimmed. */
 const char *header_unfold(struct arena *arena, struct slice body);

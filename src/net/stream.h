@@ -23,10 +23,12 @@ void stream_free(struct stream *s);
  * Reads one line, its LF or CRLF removed, after sending what is pending.
  *
  * max   most octets of the line, without its end
- * line  borrowed; valid until the next read
+ * line  borrowed; valid until the next call that reads or sends (stream_put does not)
  *
  * Fails with EX_TEMPFAIL when the peer closes, resets, ends TLS without
- * close_notify, or the deadline passes; with EX_PROTOCOL when the line is longer than max.
+ * close_notify, or the deadline passes; with EX_PROTOCOL (and FATE_LATER) when
+ * the line is longer than max. Lines that had arrived before are given out all
+ * the same, also after sending failed: the peer may have said why.
  */
 bool stream_read_line(struct stream *s, int64_t deadline_ms, size_t max, struct slice *line,
 	struct error *err) NODISCARD;
@@ -37,7 +39,7 @@ size_t stream_unread(const struct stream *s);
 /** True once the peer closed, reset, or timed out: nothing more can be sent. */
 bool stream_is_dead(const struct stream *s);
 
-/** Adds octets to the flight; they are copied. Nothing is sent yet. */
+/** Adds octets to the flight (at most 8 MiB); they are copied. Nothing is sent yet. */
 void stream_put(struct stream *s, struct slice octets);
 
 /**
@@ -56,5 +58,5 @@ bool stream_write(
 /** Octets of the flight that were not sent yet. */
 size_t stream_pending(const struct stream *s);
 
-/** Number of times the client had to wait for the peer so far: for traces and benchmarks. */
+/** Number of flights whose answer was waited for so far, the greeting's among them: for traces and benchmarks. */
 unsigned stream_waits(const struct stream *s);

@@ -14,7 +14,8 @@ struct tls_pin {
 struct tls_policy {
 	const char *host;           /* name to verify and to send as SNI, or IP literal */
 	const char *trust_file;     /* PEM file or directory; NULL: the system's store */
-	const struct tls_pin *pins; /* the leaf's key must be one of these too; NULL without */
+	const struct tls_pin *pins; /* the leaf's key must be one of these; then no authority, name
+				     * or date is asked; NULL without */
 	size_t pin_count;
 	const char *cert_file; /* client certificate (PEM or pkcs11:), or NULL */
 	const char *key_file;  /* its key; NULL: in cert_file */

@@ -24,18 +24,25 @@ void spool_free(struct spool *s);
 
 /* Limits of an addition; 0: none. */
 struct spool_limits {
-	uint64_t max_octets; /* of all entries together */
+	/* Octets of all entries of the queue together, or of failed/. With more
+	 * than about a thousand entries only some additions look, so that one
+	 * costs the same however long the queue is, and the limit may be passed
+	 * by a small part. */
+	uint64_t max_octets;
 };
 
 /**
  * Stores a message durably: temporary file, flock, write, fsync, rename, fsync
  * of the directory. On any error nothing is left.
  *
- * entry    account, created, status and envelope are written; size is taken from content
+ * entry    account, created, status, next, needs_smtputf8 and envelope are written;
+ *          size and the facts of the message are taken from content
+ * limits   NULL: none
  * id       SPOOL_ID_SPACE octets; set on success
  * failed   true: straight into failed/ (a copy for the person, never sent by itself)
  *
- * Fails with EX_CANTCREAT, EX_IOERR or EX_TEMPFAIL; text names path and cause.
+ * Fails with EX_CANTCREAT, EX_IOERR or EX_TEMPFAIL, and EX_DATAERR for an entry
+ * that cannot be written (see entry_write_head); text names path and cause.
  */
 bool spool_add(struct spool *s, const struct entry *entry, const struct content *content,
 	const struct spool_limits *limits, bool failed, char *id, struct error *err) NODISCARD;
@@ -43,20 +50,31 @@ bool spool_add(struct spool *s, const struct entry *entry, const struct content 
 /* What a scan tells of an entry without reading it. */
 struct spool_name {
 	char id[SPOOL_ID_SPACE];
-	int64_t next; /* mtime */
+	int64_t next; /* mtime: next attempt; in failed/ the time of the failure */
 	int64_t size; /* octets of the file */
 	bool in_failed;
 };
 
 /**
- * Lists the entries in order of arrival: the queue, or failed/.
+ * Lists the entries in order of arrival: the queue, or failed/. Whatever bears
+ * the name of an entry is listed; spool_peek tells what is damaged or foreign.
  *
- * names  on the heap, the caller frees it
+ * names  on the heap, the caller frees it; NULL where count is 0
  *
- * Fails with EX_IOERR; an empty listing means an empty queue.
+ * Fails with EX_IOERR, or EX_TEMPFAIL for want of resources; an empty listing means an empty queue.
  */
 bool spool_list(struct spool *s, bool failed, struct spool_name **names, size_t *count,
 	struct error *err) NODISCARD;
+
+/**
+ * Finds the one entry, in the queue or in failed/, whose id is `prefix` or
+ * begins with it; the case of letters does not matter.
+ *
+ * Fails with EX_NOINPUT where there is none, EX_USAGE where there are several,
+ * and as spool_list.
+ */
+bool spool_find(
+	struct spool *s, const char *prefix, struct spool_name *out, struct error *err) NODISCARD;
 
 enum spool_claim_result {
 	SPOOL_CLAIMED,
@@ -76,7 +94,10 @@ struct spool_item {
 	char id[SPOOL_ID_SPACE];
 };
 
-/** Opens, locks, checks and parses an entry. item is set only by SPOOL_CLAIMED. */
+/**
+ * Opens, locks, checks and parses an entry. item is set only by SPOOL_CLAIMED,
+ * err by everything else: BUSY and GONE have words for people as well.
+ */
 enum spool_claim_result spool_claim(
 	struct spool *s, const char *id, bool failed, struct spool_item *item, struct error *err);
 
@@ -84,29 +105,49 @@ enum spool_claim_result spool_claim(
 enum spool_claim_result spool_peek(
 	struct spool *s, const char *id, bool failed, struct spool_item *item, struct error *err);
 
-/** Closes the file, which gives up the lock, and frees the entry. */
+/** Closes the file, which gives up the lock, and frees the entry; NULL or released: fine. */
 void spool_release(struct spool_item *item);
 
-/** Writes the state octets of recipients that changed; with sync, waits until they are on disk. */
+/**
+ * Writes the state octets of recipients that changed; with sync, waits until
+ * they are on disk. Fails with EX_IOERR or EX_TEMPFAIL.
+ */
 bool spool_write_states(struct spool_item *item, bool sync, struct error *err) NODISCARD;
 
-/** Writes the status line and sets the time of the next attempt. No sync: losing it means an earlier retry. */
+/**
+ * Writes the status line and sets the time of the next attempt. No sync: losing
+ * it means an earlier retry. Comes after spool_write_states, which lets the
+ * system set that time to now. Fails with EX_IOERR or EX_TEMPFAIL.
+ */
 bool spool_write_status(struct spool_item *item, int64_t next, struct error *err) NODISCARD;
 
-/** Removes the entry: nothing of it is pending. */
+/**
+ * Removes the entry: nothing of it is pending. Not synced: what a crash brings
+ * back holds no pending recipient. Fails as spool_add.
+ */
 bool spool_remove(struct spool *s, struct spool_item *item, struct error *err) NODISCARD;
 
-/** Moves the entry into failed/, or back from there; durable. */
+/**
+ * Moves the entry into failed/, or back from there; durable. Its time becomes
+ * now: the time of the failure, or due at once. The lock stays. Fails as
+ * spool_add; item->in_failed tells where it is.
+ */
 bool spool_move(
 	struct spool *s, struct spool_item *item, bool to_failed, struct error *err) NODISCARD;
 
 /**
  * Makes sure that a delivered entry is not sent again although its record
- * could not be written: unlink, else rename, else mode 0. False when nothing could be done.
+ * could not be written: unlink, else rename to a temporary name, else mode 0,
+ * which spool_claim takes for damaged. False when nothing could be done.
  */
 bool spool_bury(struct spool *s, struct spool_item *item, struct error *err) NODISCARD;
 
-/** Removes stale temporaries (unlocked, over an hour old) and failed copies older than keep_failed_s. */
+/**
+ * Removes stale temporaries (unlocked, over an hour away from now) and failed
+ * copies older than keep_failed_s; less than 0 keeps them. Nothing is removed
+ * by a clock that went ahead by ten years or more. Faults are passed over: the
+ * next cleaning comes by.
+ */
 void spool_clean(struct spool *s, int64_t now, int64_t keep_failed_s);
 
 /** The directory's path, for words; lives as long as s. */

@@ -317,6 +317,7 @@ def main():
     parser.add_argument("--mechanisms", default="PLAIN,LOGIN,SCRAM-SHA-256")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--count", type=int, default=0, help="leave after that many messages")
+    parser.add_argument("--refuse", action="append", default=[], help="recipient to refuse with 550")
     options = parser.parse_args()
     out = options.out or "."
     os.makedirs(out, exist_ok=True)
@@ -342,6 +343,7 @@ def main():
         port=options.port,
         address=options.address,
         allow_long_lines=True,
+        script={"RCPT:" + address: "550 5.1.1 no such person" for address in options.refuse},
     )
 
     def write(number, message):

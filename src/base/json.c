@@ -1,0 +1,78 @@
+#include "base/json.h"
+
+#include <inttypes.h>
+
+#include "base/text.h"
+
+static void add_comma(struct json *j)
+{
+	if (j->needs_comma)
+		buf_add_char(j->out, ',');
+	j->needs_comma = true;
+}
+
+static void add_string(struct json *j, struct slice s)
+{
+	bool is_clean = text_is_utf8(s);
+
+	buf_add_char(j->out, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+
+		if (c == '"' || c == '\\')
+			buf_printf(j->out, "\\%c", c);
+		else if (ascii_is_control(c))
+			buf_printf(j->out, "\\u%04x", (unsigned)(unsigned char)c);
+		else
+			buf_add_char(j->out, is_clean || (unsigned char)c < 0x80 ? c : '?');
+	}
+	buf_add_char(j->out, '"');
+}
+
+static void add_name(struct json *j, const char *name)
+{
+	add_comma(j);
+	add_string(j, slice_of(name));
+	buf_add_char(j->out, ':');
+}
+
+void json_open(struct json *j, char bracket)
+{
+	add_comma(j);
+	buf_add_char(j->out, bracket);
+	j->needs_comma = false;
+}
+
+void json_open_member(struct json *j, const char *name, char bracket)
+{
+	add_name(j, name);
+	buf_add_char(j->out, bracket);
+	j->needs_comma = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+	buf_add_char(j->out, bracket);
+	j->needs_comma = true;
+}
+
+void json_text(struct json *j, const char *name, const char *value)
+{
+	add_name(j, name);
+	if (value)
+		add_string(j, slice_of(value));
+	else
+		buf_add_text(j->out, "null");
+}
+
+void json_number(struct json *j, const char *name, int64_t value)
+{
+	add_name(j, name);
+	buf_printf(j->out, "%" PRId64, value);
+}
+
+void json_bool(struct json *j, const char *name, bool value)
+{
+	add_name(j, name);
+	buf_add_text(j->out, value ? "true" : "false");
+}

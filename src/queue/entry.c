@@ -1,0 +1,139 @@
+#include "queue/entry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "queue/entry_words.h"
+
+enum {
+	STATUS_TEXT_AT = 20, /* "status 00002 -w 451 " */
+	MOST_ATTEMPTS = 99999,
+	MOST_CODE = 999,
+};
+
+/* Every field has a fixed place and, whatever its value, the same kind of
+ * octets, so that a line half old and half new is still a line. */
+void entry_format_status(const struct entry_status *status, char out[ENTRY_STATUS_OCTETS])
+{
+	char fields[64];
+	char text[sizeof(status->text)];
+	unsigned attempts = status->attempts < MOST_ATTEMPTS ? status->attempts : MOST_ATTEMPTS;
+	int code = status->code > 0 && status->code <= MOST_CODE ? status->code : 0;
+
+	snprintf(fields, sizeof(fields), "status %05u %c%c %03d ", attempts,
+		status->is_held ? 'h' : '-', status->was_warned ? 'w' : '-', code);
+	text_sanitize_into(text, sizeof(text), slice_trim(slice_of(status->text)));
+	memset(out, ' ', ENTRY_STATUS_OCTETS);
+	memcpy(out, fields, STATUS_TEXT_AT);
+	memcpy(out + STATUS_TEXT_AT, text, strlen(text));
+	out[ENTRY_STATUS_OCTETS - 1] = '\n';
+}
+
+static void write_body_facts(const struct entry *e, struct buf *out)
+{
+	buf_printf(out, "body longest=%zu", e->longest_line);
+	for (size_t i = 0; i < entry_flag_count; i++)
+		if (entry_has(e, &entry_flags[i]))
+			buf_printf(out, " %s", entry_flags[i].word);
+	buf_add_char(out, '\n');
+}
+
+/* Adds " KEY=value" where there is a value. */
+static bool write_fact(struct buf *out, const char *key, const char *value, struct error *err)
+{
+	if (!value)
+		return true;
+	if (!entry_is_word(slice_of(value)))
+		return error_set(err, EX_DATAERR, "%s cannot be stored in the queue", key);
+	buf_add_char(out, ' ');
+	buf_add_text(out, key);
+	buf_add_char(out, '=');
+	buf_add_text(out, value);
+	return true;
+}
+
+static bool write_sender(const struct entry *e, struct buf *out, struct error *err)
+{
+	const struct envelope *envelope = &e->envelope;
+	const char *sender = envelope->sender ? envelope->sender : "";
+
+	if (*sender != '\0' && !entry_is_address(slice_of(sender)))
+		return error_set(err, EX_DATAERR, "the sender cannot be stored in the queue");
+	buf_add_text(out, "from ");
+	buf_add_text(out, *sender == '\0' ? "<>" : sender);
+	if (!write_fact(out, "ENVID", envelope->envid, err))
+		return false;
+	if (!write_fact(out, "RET", entry_return_word(envelope->ret), err))
+		return false;
+	buf_add_char(out, '\n');
+	return true;
+}
+
+static bool write_recipient(const struct recipient *r, struct buf *out, struct error *err)
+{
+	char notify[ENTRY_NOTIFY_SPACE];
+
+	if (!entry_is_address(slice_of(r->address)) || !entry_is_state((char)r->state))
+		return error_set(err, EX_DATAERR, "a recipient cannot be stored in the queue");
+	if (!entry_notify_text(r->notify, notify))
+		return error_set(err, EX_DATAERR, "NOTIFY cannot be stored in the queue");
+	buf_add_char(out, (char)r->state);
+	buf_add_char(out, ' ');
+	buf_add_text(out, r->address);
+	if (!write_fact(out, "NOTIFY", r->notify != 0 ? notify : NULL, err))
+		return false;
+	if (!write_fact(out, "ORCPT", r->orcpt, err))
+		return false;
+	buf_add_char(out, '\n');
+	return true;
+}
+
+static bool write_fixed_lines(const struct entry *e, struct buf *out, struct error *err)
+{
+	const char *account = e->account ? e->account : "";
+	char status[ENTRY_STATUS_OCTETS];
+
+	if (*account != '\0' && !entry_is_account(slice_of(account)))
+		return error_set(err, EX_DATAERR, "the account's name cannot be stored");
+	if (e->size > ENTRY_MOST_SIZE)
+		return error_set(err, EX_DATAERR, "the message is too large for the queue");
+	buf_printf(out, ENTRY_MAGIC "%d\n", ENTRY_VERSION);
+	buf_printf(out, "size %010" PRIu64 "\n", e->size);
+	buf_printf(out, "account%s%s\n", *account == '\0' ? "" : " ", account);
+	buf_printf(out, "created %" PRId64 "\n", entry_sane_time(e->created));
+	entry_format_status(&e->status, status);
+	buf_add(out, (struct slice){status, sizeof(status)});
+	write_body_facts(e, out);
+	return true;
+}
+
+bool entry_write_head(const struct entry *e, struct buf *out, struct error *err)
+{
+	size_t count = e->envelope.count;
+
+	if (count == 0 || count > ENTRY_MOST_RECIPIENTS)
+		return error_set(err, EX_DATAERR,
+			"%zu recipients cannot be stored in one message (1 to %d can)", count,
+			ENTRY_MOST_RECIPIENTS);
+	if (!write_fixed_lines(e, out, err) || !write_sender(e, out, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!write_recipient(&e->envelope.recipients[i], out, err))
+			return false;
+	buf_add_char(out, '\n');
+	if (out->is_full || out->len > ENTRY_MOST_HEAD)
+		return error_set(err, EX_DATAERR, "the recipients take more than %d octets",
+			ENTRY_MOST_HEAD);
+	return true;
+}
+
+void entry_done(struct entry *e)
+{
+	envelope_done(&e->envelope);
+	free(e->recipient_offsets);
+	free(e->recorded_states);
+	*e = (struct entry){0};
+}
