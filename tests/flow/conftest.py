@@ -3,13 +3,16 @@
 PILLARBOX_BUILD names the build directory (default: build beside the sources).
 """
 
+import fcntl
 import os
 import pwd
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -334,6 +337,11 @@ class Sandbox:
                         pipe.close()
                     except OSError:
                         pass
+
+
+def pipe_is_empty(pipe):
+    """True when its reader has taken all that was written."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0] == 0
 
 
 def eventually(condition, timeout=20):

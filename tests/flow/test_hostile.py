@@ -6,6 +6,7 @@ entry; P(n) exit n and a copy under failed/.
 
 import base64
 import os
+import re
 import threading
 
 import pytest
@@ -273,25 +274,18 @@ def scram_case(sandbox, mail, script, **more):
 
 def test_A08_success_without_a_signature(sandbox, mail):
     scram_case(sandbox, mail, {"AUTH": "235 2.7.0 welcome"})
-    
 
 def test_A08_final_without_a_signature(sandbox, mail):
     scram_case(sandbox, mail, {"SASL:FINAL": SKIP})
 
 
-def altered(old, new):
-    return lambda context: context.default.replace(old, new, 1)
-
-
 def field(name, value):
-    import re
-
     return lambda context: re.sub(r"(^|,)%s=[^,]*" % name, r"\g<1>%s=%s" % (name, value), context.default)
 
 
 SCRAM = {
     "A10-foreign-nonce": {"SASL:FIRST": field("r", "somebodyelse")},
-    "A10-our-nonce-alone": {"SASL:FIRST": lambda c: "r=" + __import__("re").search(
+    "A10-our-nonce-alone": {"SASL:FIRST": lambda c: "r=" + re.search(
         r"r=([^,]{1,18})", c.default).group(1)[:6] + "," + c.default.partition(",")[2]},
     "A12-empty-salt": {"SASL:FIRST": field("s", "")},
     "A12-salt-not-base64": {"SASL:FIRST": field("s", "*****")},

@@ -1,14 +1,16 @@
 """The main job: a message on stdin reaches the smarthost, and the result is told as promised."""
 
 import os
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 
 import pytest
 
-from conftest import MESSAGE, PASSWORD, USER, no_secret_before_tls
-from smarthost import MECHANISMS, Each
+from conftest import MESSAGE, PASSWORD, USER, eventually, no_secret_before_tls, pipe_is_empty
+from smarthost import MECHANISMS
 
 
 def test_main_job_by_starttls_and_login(sandbox, mail):
@@ -262,7 +264,7 @@ def test_C12_bad_values_never_lose_the_mail(sandbox, mail, args):
     ["-t", "-d"], ["-t", "-d9.1"], ["-t", "-o", "i"], ["-t", "-oQ/nowhere"], ["-t", "-oMrsmtp"],
     ["-t", "-O", "DeliveryMode=i"], ["-t", "-OErrorMode=m"], ["-t", "-O", "Unknown=x"],
     ["-t", "-oZ9"], ["-t", "-A", "m"], ["-t", "-Ac"], ["-t", "-bm"], ["-t", "-C", "/etc/passwd"],
-    ["-t", "-oitrue"], ["-t", "-M", "x", "y"][:2] + ["-Mx", "y"],
+    ["-t", "-oitrue"], ["-t", "-oMsremote"],
     ["-t", "-oA/etc/aliases"], ["-t", "-J", "-Q", "-c", "-T"],
 ])
 def test_C03_C09_options_of_old_callers(sandbox, mail, args):
@@ -420,8 +422,6 @@ def test_C68_partial_refusal(sandbox, mail):
     first = server.messages[0]
     assert first.recipients == ["bob@example.net", "dora@example.org"]
     # The notice goes to the sender through the queue; it may have left it already.
-    from conftest import eventually
-
     def notice():
         for message in server.messages[1:]:
             return message.sender, message.recipients, message.data
@@ -434,7 +434,7 @@ def test_C68_partial_refusal(sandbox, mail):
     assert recipients == [USER]
     assert b"multipart/report" in data and b"message/delivery-status" in data
     assert b"carl@example.net" in data and b"5.1.1" in data
-    assert b"Final-Recipient: rfc822;" in data.replace(b"; ", b";") or b"Final-Recipient" in data
+    assert b"Final-Recipient:" in data
     assert b"Final-Recipient: rfc822;bob@" not in data.replace(b"; ", b";")
     assert b"dora@example.org" not in data.partition(b"message/delivery-status")[2].partition(b"--")[0]
 
@@ -493,12 +493,9 @@ def test_C71_server_text_is_sanitised(sandbox, mail):
     assert len(result.err) <= 1024
 
 
-def test_C92_no_output_with_stderr_closed(sandbox, mail):
-    """C34: descriptors 0 to 2 may be closed by the caller."""
+def test_C34_output_closed(sandbox, mail):
     server = mail()
     script = 'exec "$0" -t <"$1" 1>&- 2>&-'
-    import subprocess
-
     path = sandbox.file("message", MESSAGE)
     rc = subprocess.run(["/bin/sh", "-c", script, sandbox.program(), path],
                         env=sandbox.environment(), cwd=sandbox.home, timeout=60).returncode
@@ -526,15 +523,7 @@ def test_C16_C18_nothing_happens_before_the_end_of_input(sandbox, mail):
     child.stdin.write(MESSAGE.encode())
     child.stdin.flush()
     # The program has read what there is once the pipe is empty again.
-    import fcntl
-    import struct as _struct
-    import termios
-    from conftest import eventually
-
-    def pipe_is_empty():
-        return _struct.unpack("i", fcntl.ioctl(child.stdin, termios.FIONREAD, b"\0" * 4))[0] == 0
-
-    eventually(pipe_is_empty)
+    eventually(lambda: pipe_is_empty(child.stdin))
     assert server.connections == []
     assert sandbox.entries() == []
     child.kill()
@@ -545,20 +534,11 @@ def test_C16_C18_nothing_happens_before_the_end_of_input(sandbox, mail):
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])
 def test_C80_signal_before_the_end_of_input(sandbox, mail, name):
-    import signal
-
     server = mail()
     child = sandbox.spawn("-t")
     child.stdin.write(MESSAGE.encode())
     child.stdin.flush()
-    import fcntl
-    import struct as _struct
-    import termios
-    from conftest import eventually
-
-    eventually(
-        lambda: _struct.unpack("i", fcntl.ioctl(child.stdin, termios.FIONREAD, b"\0" * 4))[0] == 0
-    )
+    eventually(lambda: pipe_is_empty(child.stdin))
     number = getattr(signal, "SIG" + name)
     child.send_signal(number)
     assert child.wait(20) == -number
@@ -572,8 +552,6 @@ def test_C80_signal_before_the_end_of_input(sandbox, mail, name):
 def test_C75_env_i_and_no_home(sandbox, mail):
     """Without HOME the passwd entry's home is used: here the configuration comes by variable."""
     server = mail()
-    import subprocess
-
     rc = subprocess.run([sandbox.program(), "-t"], input=MESSAGE.encode(), capture_output=True,
                         env={"PILLARBOX_CONFIG": sandbox.config_path,
                              "PILLARBOX_QUEUE_DIRECTORY": sandbox.directory("queue"),
@@ -585,8 +563,6 @@ def test_C75_env_i_and_no_home(sandbox, mail):
 def test_C75_working_directory_gone(sandbox, mail):
     server = mail()
     path = sandbox.directory("gone")
-    import subprocess
-
     rc = subprocess.run(["/bin/sh", "-c", 'rmdir "$1"; exec "$0" -t', sandbox.program(), path],
                         input=MESSAGE.encode(), capture_output=True, env=sandbox.environment(),
                         cwd=path, timeout=60)
@@ -595,8 +571,6 @@ def test_C75_working_directory_gone(sandbox, mail):
 
 
 def test_C79_signals_ignored_and_blocked_by_the_caller(sandbox, mail):
-    import signal
-
     server = mail(account={"password": None, "password_command": "echo s3cret pass"})
 
     def prepare():
@@ -660,7 +634,6 @@ def test_parallel_invocations(sandbox, mail):
             return "451 4.3.0 nobody else came"
         return None
 
-    server.script["MAIL"] = Each(*[meet] * 5)
     server.script["MAIL"] = meet
     children = [sandbox.spawn("-t") for _ in range(5)]
     threads = [threading.Thread(target=c.communicate, args=(MESSAGE.encode(),)) for c in children]

@@ -1,12 +1,14 @@
 """STARTTLS and certificates: no login, no address and no message leaves before the server is
 verified, and a server that cannot be verified is tried again later (robustness parts 5 and 6)."""
 
+import base64
+import os
 import ssl
 import threading
 
 import pytest
 
-from conftest import PASSWORD, USER, eventually, no_secret_before_tls
+from conftest import MESSAGE, PASSWORD, USER, eventually, no_secret_before_tls
 from smarthost import CLOSE, RST, STALL, Pause
 
 
@@ -153,8 +155,6 @@ def test_trust_file_missing_or_empty(sandbox, mail):
 
 
 def test_T34_pin(sandbox, mail, certs):
-    import base64
-
     pin = certs.pin("good")
     forms = ["sha256:" + pin, base64.b64encode(bytes.fromhex(pin)).decode(),
              "sha256:" + "00" * 32 + " sha256:" + pin]
@@ -254,7 +254,7 @@ def test_S04_octets_before_the_handshake_spoil_it(sandbox, mail):
     server = mail(script={"STARTTLS": ["220 go", Pause(event), "250 evil"]})
     server.expects_violations = True
     child = sandbox.spawn("-t")
-    child.stdin.write(open_message())
+    child.stdin.write(MESSAGE.encode())
     child.stdin.close()
     # The ClientHello waits in the server's socket: now the reply is out and taken.
     eventually(lambda: server.connections and "STARTTLS" in server.connections[0].verbs)
@@ -263,12 +263,6 @@ def test_S04_octets_before_the_handshake_spoil_it(sandbox, mail):
     no_secret_before_tls(server)
     assert server.messages == [] and "MAIL" not in server.verbs
     assert sandbox.entry().pending == ["bob@example.net"]
-
-
-def open_message():
-    from conftest import MESSAGE
-
-    return MESSAGE.encode()
 
 
 def test_S07_reply_of_several_lines(sandbox, mail):
@@ -352,7 +346,7 @@ def test_S13_trickle_in_the_handshake(sandbox, mail):
             while not stop.wait(0.05):
                 wire.send_raw(b"\x16")
         finally:
-            pass
+            stop.set()
         return CLOSE
 
     server = mail(script={"TLS": trickle}, account={"connect_timeout": "1s"})
@@ -388,8 +382,6 @@ def test_F19_login_without_tls_needs_loopback_or_insistence(sandbox):
 
 
 def test_F34_no_keys_are_logged(sandbox, mail):
-    import os
-
     server = mail()
     path = os.path.join(sandbox.root, "keys")
     sandbox.run("-t", env={"SSLKEYLOGFILE": path}).ok()
