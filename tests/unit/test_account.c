@@ -149,7 +149,7 @@ static void every_key_is_read_into_its_place(void **state UNUSED)
 	assert_int_equal(c.alias_count, 2);
 	assert_string_equal(c.aliases[0].name, "root");
 	assert_string_equal(c.aliases[0].target, "ann@example.com, Bob <bob@example.com>");
-	assert_non_null(strstr(c.aliases[0].origin, "/config:39"));
+	assert_non_null(strstr(c.aliases[0].origin, "/config:38"));
 	assert_string_equal(c.aliases[1].name, "*");
 	assert_string_equal(c.queue.directory, "/q");
 	assert_int_equal(c.queue.delivery, DELIVERY_QUEUE);
