@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "mail/header.h"
-#include "mail/mime_field.h"
+#include "mail/mime_kind.h"
 
 enum {
 	HEADER_MAX = 64 << 20, /* octets of one part's header in memory */
@@ -146,96 +146,6 @@ static bool start_part(struct walk *w, size_t parent, bool is_message, struct er
 	return true;
 }
 
-static enum mime_transfer read_transfer(const struct header *h)
-{
-	static const struct {
-		const char *name;
-		enum mime_transfer transfer;
-	} names[] = {
-		{"7bit", MIME_7BIT},
-		{"8bit", MIME_8BIT},
-		{"binary", MIME_BINARY},
-		{"quoted-printable", MIME_QP},
-		{"base64", MIME_BASE64},
-	};
-	const struct header_field *field = header_find(h, "Content-Transfer-Encoding", 0);
-	struct slice rest = field ? field->body : (struct slice){0};
-	struct slice token;
-
-	mime_skip_blanks(&rest);
-	token = mime_token(&rest);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (slice_ieq(token, slice_of(names[i].name)))
-			return names[i].transfer;
-	return token.len == 0 ? MIME_7BIT : MIME_OTHER;
-}
-
-/* Media types that are more than data with a name; the first row that fits
- * counts, "*" fits every subtype. */
-static const struct media {
-	const char *type, *subtype;
-	enum mime_kind kind;
-	enum mime_bar bar;
-} medias[] = {
-	{"multipart", "signed", MIME_LEAF, MIME_PROTECTED},
-	{"multipart", "encrypted", MIME_LEAF, MIME_PROTECTED},
-	{"multipart", "*", MIME_MULTIPART, MIME_FREE},
-	{"application", "pkcs7-mime", MIME_LEAF, MIME_PROTECTED},
-	{"application", "x-pkcs7-mime", MIME_LEAF, MIME_PROTECTED},
-	{"message", "rfc822", MIME_MESSAGE, MIME_FREE},
-	{"message", "global", MIME_LEAF, MIME_FREE},
-	{"message", "global-headers", MIME_LEAF, MIME_FREE},
-	{"message", "global-delivery-status", MIME_LEAF, MIME_FREE},
-	{"message", "global-disposition-notification", MIME_LEAF, MIME_FREE},
-	{"message", "*", MIME_LEAF, MIME_FIXED},
-};
-
-static const struct media *find_media(struct slice type, struct slice subtype)
-{
-	for (size_t i = 0; i < ARRAY_LEN(medias); i++)
-		if (slice_ieq(type, slice_of(medias[i].type)) &&
-			(medias[i].subtype[0] == '*' ||
-				slice_ieq(subtype, slice_of(medias[i].subtype))))
-			return &medias[i];
-	return NULL;
-}
-
-/* The boundary of a multipart, empty where there is none that could be met. */
-static struct slice find_boundary(struct walk *w, struct slice type_body)
-{
-	CLEANUP(buf_done) struct buf value = BUF(MIME_BOUNDARY_MAX);
-
-	if (!mime_find_param(type_body, "boundary", &value) || value.is_full)
-		return (struct slice){0};
-	/* Blanks at its end could not be told from those behind it. */
-	while (value.len > 0 && ascii_is_blank(value.data[value.len - 1]))
-		value.len--;
-	return (struct slice){arena_dup(&w->arena, buf_slice(&value)), value.len};
-}
-
-/* Whether the present part is taken apart further; sets kind and bar. */
-static void set_kind(
-	struct walk *w, const struct media *media, struct slice *boundary, struct slice type_body)
-{
-	struct mime_part *part = present(w);
-	bool is_plain = part->transfer <= MIME_BINARY;
-
-	part->kind = MIME_LEAF;
-	part->bar = media ? media->bar : MIME_FREE;
-	if (!media || media->kind == MIME_LEAF)
-		return;
-	/* An encoding that the type forbids: the part is data in that encoding. */
-	if (!is_plain)
-		return;
-	if (media->kind == MIME_MULTIPART)
-		*boundary = find_boundary(w, type_body);
-	if (w->depth == MIME_DEPTH_MAX || (media->kind == MIME_MULTIPART && boundary->len == 0)) {
-		part->bar = MIME_BROKEN;
-		return;
-	}
-	part->kind = media->kind;
-}
-
 static void note_header(struct walk *w)
 {
 	struct mime_part *part = present(w);
@@ -261,53 +171,27 @@ static bool is_in_digest(const struct walk *w)
 	       w->tree->parts[w->levels[w->depth - 1].part].is_digest;
 }
 
-/* Learns what the present part is from its header, which is complete. */
-static void read_header(struct walk *w, struct slice *boundary)
-{
-	CLEANUP(header_done) struct header h = {0};
-	CLEANUP(buf_done) struct buf charset = BUF(256);
-	struct mime_part *part = present(w);
-	const struct header_field *field;
-	struct slice body = {0}, type = SLICE("text"), subtype = SLICE("plain");
-
-	header_parse(&h, buf_slice(&w->header));
-	field = header_find(&h, "Content-Type", 0);
-	if (field) {
-		body = field->body;
-		part->has_type = mime_type(body, &type, &subtype);
-	}
-	if (!part->has_type) {
-		type = is_in_digest(w) ? SLICE("message") : SLICE("text");
-		subtype = is_in_digest(w) ? SLICE("rfc822") : SLICE("plain");
-	}
-	part->transfer = read_transfer(&h);
-	part->is_text = slice_ieq(type, SLICE("text"));
-	part->is_plain = part->is_text && slice_ieq(subtype, SLICE("plain"));
-	part->is_digest =
-		slice_ieq(type, SLICE("multipart")) && slice_ieq(subtype, SLICE("digest"));
-	part->has_charset = mime_find_param(body, "charset", &charset);
-	set_kind(w, find_media(type, subtype), boundary, body);
-}
-
 static void push(struct walk *w, struct slice boundary)
 {
-	w->levels[w->depth++] = (struct level){w->part, boundary};
+	w->levels[w->depth++] =
+		(struct level){w->part, {arena_dup(&w->arena, boundary), boundary.len}};
 }
 
 /* The header of the present part is complete; its body starts at body_start. */
 static bool end_header(struct walk *w, uint64_t header_end, uint64_t body_start, struct error *err)
 {
+	CLEANUP(buf_done) struct buf boundary = BUF(MIME_BOUNDARY_MAX);
 	struct mime_part *part = present(w);
-	struct slice boundary = {0};
 
 	part->header_end = header_end;
 	part->body_start = body_start;
 	part->has_blank = body_start > header_end;
 	note_header(w);
-	read_header(w, &boundary);
+	mime_classify(
+		part, buf_slice(&w->header), is_in_digest(w), w->depth < MIME_DEPTH_MAX, &boundary);
 	w->state = part->kind == MIME_LEAF ? IN_BODY : BETWEEN;
 	if (part->kind != MIME_LEAF)
-		push(w, boundary);
+		push(w, buf_slice(&boundary));
 	if (part->kind != MIME_MESSAGE)
 		return true;
 
