@@ -101,6 +101,11 @@ class Result:
         return self
 
 
+def first_word(text):
+    """The address in front; blanks in a quoted local part belong to it."""
+    return re.match(r'(?:"(?:[^"\\]|\\.)*"|[^ ])*', text).group(0)
+
+
 class Entry:
     """A file of the queue, taken apart as the format says."""
 
@@ -120,14 +125,14 @@ class Entry:
         for line in lines[1:]:
             key, _, value = line.partition(" ")
             if key in ("R", "D", "F", "S") and len(key) == 1:
-                self.states[value.split(" ")[0]] = key
+                self.states[first_word(value)] = key
             else:
                 self.values[key] = value
         self.raw = raw
 
     @property
     def sender(self):
-        return self.values["from"].strip().strip("<>")
+        return first_word(self.values["from"]).strip("<>")
 
     @property
     def pending(self):

@@ -263,7 +263,7 @@ def test_C12_bad_values_never_lose_the_mail(sandbox, mail, args):
     ["-t", "-em"], ["-t", "-e", "m"], ["-t", "-h", "3"], ["-t", "-L", "tag"], ["-t", "-p", "esmtp"],
     ["-t", "-d"], ["-t", "-d9.1"], ["-t", "-o", "i"], ["-t", "-oQ/nowhere"], ["-t", "-oMrsmtp"],
     ["-t", "-O", "DeliveryMode=i"], ["-t", "-OErrorMode=m"], ["-t", "-O", "Unknown=x"],
-    ["-t", "-oZ9"], ["-t", "-A", "m"], ["-t", "-Ac"], ["-t", "-bm"], ["-t", "-C", "/etc/passwd"],
+    ["-t", "-oZ9"], ["-t", "-Am"], ["-t", "-Ac"], ["-t", "-bm"], ["-t", "-C", "/etc/passwd"],
     ["-t", "-oitrue"], ["-t", "-oMsremote"],
     ["-t", "-oA/etc/aliases"], ["-t", "-J", "-Q", "-c", "-T"],
 ])
