@@ -25,10 +25,16 @@ struct tls_session {
 /** Callback of GnuTLS: judges the peer's chain; 0, or an error of GnuTLS with s->complaint set. */
 int tls_verify_peer(gnutls_session_t gnutls);
 
-/* Functions of struct tls_ops. */
+/** tls_hmac. */
 bool crypto_hmac(enum tls_digest digest, struct slice key, struct slice data, unsigned char *out,
 	struct error *err);
+
+/** tls_hash. */
 bool crypto_hash(enum tls_digest digest, struct slice data, unsigned char *out, struct error *err);
+
+/** tls_pbkdf2. */
 bool crypto_pbkdf2(enum tls_digest digest, struct slice password, struct slice salt,
 	unsigned rounds, unsigned char *out, struct error *err);
+
+/** tls_prepare_password. */
 bool crypto_prepare_password(struct slice password, struct buf *out, struct error *err);

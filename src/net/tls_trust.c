@@ -1,6 +1,5 @@
 #include "net/tls_trust.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,13 +7,14 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/anchor.h"
 
 enum {
 	TRUST_FILE_MAX = 64 << 20,
 	/* A peer's chain that is longer does not verify anyway. */
 	CHAIN_MAX = 16,
 	/* Most certificates have their names within this much. */
-	PREFIX_OCTETS = 512,
+	PREFIX_OCTETS = 360,
 	/* Anchors whose names lie deeper are loaded unseen. */
 	PREFIX_MAX = 4096,
 };
@@ -129,74 +129,7 @@ void tls_trust_done(struct tls_trust *trust)
 	*trust = (struct tls_trust){0};
 }
 
-/* ---- Names in certificates ---- */
-
-/*
- * Takes one element of DER off *rest: its tag, its contents, and the whole of
- * it. False where it is cut off or longer than its surroundings.
- */
-static bool take_element(
-	struct slice *rest, unsigned char *tag, struct slice *contents, struct slice *whole)
-{
-	const unsigned char *at = (const unsigned char *)rest->ptr;
-	size_t header = 2;
-
-	if (rest->len < header)
-		return false;
-
-	size_t len = at[1];
-
-	if (len >= 0x80) {
-		size_t digits = len - 0x80;
-
-		if (digits < 1 || digits > 3 || rest->len < header + digits)
-			return false;
-		len = 0;
-		for (size_t i = 0; i < digits; i++)
-			len = len << 8 | at[2 + i];
-		header += digits;
-	}
-	*tag = at[0];
-	*contents = slice_from(*rest, header);
-	if (contents->len < len) {
-		*whole = (struct slice){0};
-		return false;
-	}
-	*contents = slice_upto(*contents, len);
-	*whole = slice_upto(*rest, header + len);
-	*rest = slice_from(*rest, header + len);
-	return true;
-}
-
-/* Enters an element whose end may lie behind what was decoded. */
-static bool enter_sequence(struct slice *rest)
-{
-	struct slice outer = *rest, contents = {0}, whole;
-	unsigned char tag = 0;
-
-	(void)!take_element(&outer, &tag, &contents, &whole);
-	*rest = contents;
-	return tag == 0x30 && contents.len > 0;
-}
-
-/* Issuer and subject of a certificate whose front lies in `der` (RFC 5280 section 4.1). */
-static bool find_names(struct slice der, struct slice *issuer, struct slice *subject)
-{
-	struct slice rest = der, contents, whole;
-	unsigned char tag;
-
-	if (!enter_sequence(&rest) || !enter_sequence(&rest))
-		return false;
-	if (!take_element(&rest, &tag, &contents, &whole))
-		return false;
-	/* The version stands in front of the serial number where it is not 1. */
-	if (tag == 0xa0 && !take_element(&rest, &tag, &contents, &whole))
-		return false;
-	return take_element(&rest, &tag, &contents, &whole) && /* signature */
-	       take_element(&rest, &tag, &contents, issuer) &&
-	       take_element(&rest, &tag, &contents, &whole) && /* validity */
-	       take_element(&rest, &tag, &contents, subject);
-}
+/* ---- Choosing ---- */
 
 static void want(struct wanted *w, struct slice name)
 {
@@ -223,7 +156,7 @@ static struct wanted names_of_chain(const gnutls_datum_t *chain, unsigned count)
 		struct slice der = {(const char *)chain[i].data, chain[i].size};
 		struct slice issuer, subject;
 
-		if (!find_names(der, &issuer, &subject))
+		if (!anchor_names(der, &issuer, &subject))
 			continue;
 		want(&w, issuer);
 		want(&w, subject);
@@ -231,121 +164,23 @@ static struct wanted names_of_chain(const gnutls_datum_t *chain, unsigned count)
 	return w;
 }
 
-/* ---- Reading PEM ---- */
-
-/* Classes of octets in base64 text, above the values 0 to 63. */
-enum { DIGIT_BLANK = 64, DIGIT_NONE = 128 };
-
-static const unsigned char *digit_table(void)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	static const char blanks[] = " \t\r\n";
-	static unsigned char table[256];
-
-	if (table['B'] == 1)
-		return table;
-	memset(table, DIGIT_NONE, sizeof(table));
-	for (size_t i = 0; i < sizeof(digits) - 1; i++)
-		table[(unsigned char)digits[i]] = (unsigned char)i;
-	for (size_t i = 0; i < sizeof(blanks) - 1; i++)
-		table[(unsigned char)blanks[i]] = DIGIT_BLANK;
-	return table;
-}
-
-/* Decodes the front of a base64 text, at most `space` octets; this is the
- * hot loop of the program's start, which reads a hundred and more of them. */
-static size_t decode_front(struct slice text, unsigned char *out, size_t space)
-{
-	const unsigned char *table = digit_table();
-	const unsigned char *at = (const unsigned char *)text.ptr;
-	const unsigned char *end = at + text.len;
-	size_t len = 0, held = 0;
-	uint32_t group = 0;
-
-	while (at < end && len + 3 <= space) {
-		if (held == 0 && end - at >= 4) {
-			uint32_t a = table[at[0]], b = table[at[1]], c = table[at[2]],
-				 d = table[at[3]];
-
-			if ((a | b | c | d) < DIGIT_BLANK) {
-				group = a << 18 | b << 12 | c << 6 | d;
-				out[len++] = (unsigned char)(group >> 16);
-				out[len++] = (unsigned char)(group >> 8);
-				out[len++] = (unsigned char)group;
-				at += 4;
-				continue;
-			}
-		}
-
-		uint32_t digit = table[*at++];
-
-		if (digit == DIGIT_NONE)
-			break;
-		if (digit == DIGIT_BLANK)
-			continue;
-		group = group << 6 | digit;
-		if (++held < 4)
-			continue;
-		out[len++] = (unsigned char)(group >> 16);
-		out[len++] = (unsigned char)(group >> 8);
-		out[len++] = (unsigned char)group;
-		held = 0;
-	}
-	return len;
-}
-
-/* One block of a PEM file. */
-struct pem_block {
-	struct slice label; /* "CERTIFICATE" */
-	struct slice body;  /* base64 between the lines of dashes */
-	struct slice whole; /* with these lines */
-};
-
-/* Takes the next block off *rest; its label is empty where it is malformed. */
-static bool take_block(struct slice *rest, struct pem_block *block)
-{
-	static const struct slice begin = {"-----BEGIN ", 11}, dashes = {"-----", 5},
-				  end = {"-----END ", 9};
-	struct slice whole = slice_from(*rest, slice_search(*rest, begin));
-	struct slice after = slice_from(whole, begin.len);
-	size_t label_octets = slice_search(slice_upto(after, 64), dashes);
-
-	*block = (struct pem_block){0};
-	if (whole.len == 0)
-		return false;
-
-	/* No dash is a digit of base64. */
-	struct slice text = slice_from(after, label_octets + dashes.len);
-	struct slice tail = slice_from(text, slice_find(text, '-'));
-
-	*rest = tail;
-	if (!slice_starts(tail, end))
-		return true;
-	tail = slice_from(tail, end.len);
-	*rest = slice_from(tail, slice_search(slice_upto(tail, 64), dashes) + dashes.len);
-	block->label = slice_upto(after, label_octets);
-	block->body = slice_upto(text, slice_find(text, '-'));
-	block->whole = slice_upto(whole, whole.len - rest->len);
-	return true;
-}
-
 /* True where the block's subject is wanted, or lies too deep to be seen. */
-static bool block_is_wanted(const struct pem_block *block, const struct wanted *w)
+static bool block_is_wanted(const struct anchor_block *block, const struct wanted *w)
 {
-	unsigned char der[PREFIX_MAX];
+	unsigned char der[PREFIX_MAX + ANCHOR_DECODE_SLACK];
 	struct slice issuer, subject;
-	size_t len = decode_front(block->body, der, PREFIX_OCTETS);
+	size_t len = anchor_decode(block->body, der, PREFIX_OCTETS);
 
-	if (find_names((struct slice){(const char *)der, len}, &issuer, &subject))
+	if (anchor_names((struct slice){(const char *)der, len}, &issuer, &subject))
 		return is_wanted(w, subject);
-	len = decode_front(block->body, der, sizeof(der));
-	if (find_names((struct slice){(const char *)der, len}, &issuer, &subject))
+	len = anchor_decode(block->body, der, PREFIX_MAX);
+	if (anchor_names((struct slice){(const char *)der, len}, &issuer, &subject))
 		return is_wanted(w, subject);
 	return true;
 }
 
-static void add_block(const struct pem_block *block, gnutls_certificate_credentials_t credentials)
+static void add_block(
+	const struct anchor_block *block, gnutls_certificate_credentials_t credentials)
 {
 	gnutls_datum_t text = {.size = (unsigned)block->whole.len};
 
@@ -359,12 +194,12 @@ bool tls_trust_load(struct tls_trust *trust, const gnutls_datum_t *chain, unsign
 {
 	struct wanted w = names_of_chain(chain, count);
 	struct slice rest = {trust->text, trust->octets};
-	struct pem_block block = {0};
+	struct anchor_block block = {0};
 	size_t seen = 0;
 
 	if (!trust->text)
 		return true;
-	while (take_block(&rest, &block)) {
+	while (anchor_take_block(&rest, &block)) {
 		if (!slice_eq(block.label, SLICE("CERTIFICATE")) &&
 			!slice_eq(block.label, SLICE("X509 CERTIFICATE")))
 			continue;
