@@ -96,6 +96,14 @@ bool smtp_open(
  */
 bool smtp_send(struct smtp_session *s, struct smtp_mail *mail, struct error *err) NODISCARD;
 
+struct smtp_caps;
+
+/** What the server offered in its last EHLO; valid until the session goes. smtp/caps.h has the fields. */
+const struct smtp_caps *smtp_caps(const struct smtp_session *s);
+
+/** What TLS agreed on, or NULL in the clear; valid until the session goes. */
+const struct tls_facts *smtp_tls_facts(const struct smtp_session *s);
+
 /** True while another message may be sent on this session. */
 bool smtp_is_usable(const struct smtp_session *s);
 

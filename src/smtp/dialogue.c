@@ -1,0 +1,140 @@
+#include "smtp/dialogue.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+enum { TRACE_MAX = 1000 };
+
+void dialogue_trace(const struct smtp_session *s, char direction, struct slice line)
+{
+	if (!s->params.trace)
+		return;
+
+	CLEANUP(buf_done) struct buf shown = BUF((size_t)4 * TRACE_MAX);
+
+	text_sanitize(&shown, line, TRACE_MAX);
+	s->params.trace(s->params.trace_context, direction, buf_text(&shown));
+}
+
+void dialogue_put(struct smtp_session *s, struct slice line)
+{
+	dialogue_trace(s, '>', line);
+	stream_put(s->stream, line);
+	stream_put(s->stream, SLICE("\r\n"));
+}
+
+void dialogue_put_secret(struct smtp_session *s, struct slice line, const char *shown)
+{
+	dialogue_trace(s, '>', slice_of(shown));
+	stream_put(s->stream, line);
+	stream_put(s->stream, SLICE("\r\n"));
+}
+
+bool dialogue_end(struct smtp_session *s, const struct error *cause)
+{
+	if (!s->is_over)
+		s->cause = *cause;
+	s->is_over = true;
+	return false;
+}
+
+/* The layer below knows the peer and what happened, not at which step. */
+static bool lose(struct smtp_session *s, enum smtp_phase phase, struct error *err)
+{
+	size_t len = strlen(err->text);
+
+	snprintf(err->text + len, sizeof(err->text) - len, " (at the step: %s)",
+		phase_table[phase].words);
+	error_fate(err, FATE_LATER);
+	return dialogue_end(s, err);
+}
+
+static void trace_reply(const struct smtp_session *s, enum smtp_phase phase, struct slice line)
+{
+	if (phase == PHASE_AUTH && slice_starts(line, SLICE("334")))
+		line = SLICE("334 ***");
+	dialogue_trace(s, '<', line);
+}
+
+/* The server closes the channel: no command may follow (RFC 5321 section
+ * 3.8), whatever it answers. */
+static void note_closing(struct smtp_session *s, enum smtp_phase phase)
+{
+	struct error cause = {0};
+
+	dialogue_refused(s, phase, &cause);
+	error_fate(&cause, FATE_LATER);
+	dialogue_end(s, &cause);
+}
+
+bool dialogue_read(
+	struct smtp_session *s, enum smtp_phase phase, int64_t deadline_ms, struct error *err)
+{
+	bool is_last = false;
+
+	if (s->is_over) {
+		*err = s->cause;
+		return false;
+	}
+	reply_clear(&s->reply);
+	while (!is_last) {
+		struct slice line;
+
+		if (!stream_read_line(s->stream, deadline_ms, REPLY_LINE_MAX, &line, err))
+			return lose(s, phase, err);
+		trace_reply(s, phase, line);
+		if (!reply_take(&s->reply, line, &is_last, err)) {
+			error_prefix(err, "%s", s->peer);
+			return lose(s, phase, err);
+		}
+	}
+	if (s->reply.code == 421)
+		note_closing(s, phase);
+	return true;
+}
+
+bool dialogue_broken(struct smtp_session *s, enum smtp_phase phase, struct error *err)
+{
+	CLEANUP(buf_done) struct buf words = BUF(4096);
+
+	reply_words(&s->reply, &words);
+	error_set(err, EX_PROTOCOL, "%s: unexpected answer at the step %s: %s", s->peer,
+		phase_table[phase].words, buf_text(&words));
+	error_reply(err, s->reply.code, s->reply.enhanced);
+	error_fate(err, FATE_LATER);
+	return dialogue_end(s, err);
+}
+
+/* Before the login nothing speaks of the mail at hand: a server that is not
+ * willing now, or the wrong one, may be another tomorrow. */
+static enum fate fate_of(enum smtp_phase phase, int code)
+{
+	if (phase < PHASE_AUTH || code == 421)
+		return FATE_LATER;
+	return status_fate(phase, code);
+}
+
+bool dialogue_refused(struct smtp_session *s, enum smtp_phase phase, struct error *err)
+{
+	const struct reply *r = &s->reply;
+	CLEANUP(buf_done) struct buf words = BUF(4096);
+	enum fate fate = fate_of(phase, r->code);
+	int exit_code = fate == FATE_PERMANENT ? status_exit_code(phase, r->code, r->enhanced)
+					       : EX_TEMPFAIL;
+
+	if (r->code < 400)
+		return dialogue_broken(s, phase, err);
+	reply_words(r, &words);
+	error_set(err, exit_code, "%s: %s refused: %s", s->peer, phase_table[phase].words,
+		buf_text(&words));
+	error_reply(err, r->code, r->enhanced);
+	return error_fate(err, fate);
+}
+
+int64_t dialogue_deadline(const struct smtp_session *s)
+{
+	return clock_deadline(s->params.progress_ms);
+}
