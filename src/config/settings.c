@@ -29,6 +29,11 @@ bool settings_fault(struct settings *s, const struct error *fault)
 	s->fault_count++;
 	if (s->fault_count <= MOST_FAULTS)
 		s->fault(s->fault_context, fault);
+	return settings_go_on(s);
+}
+
+bool settings_go_on(const struct settings *s)
+{
 	return s->fault_count < MOST_FAULTS;
 }
 
@@ -41,7 +46,6 @@ const char *settings_origin(struct settings *s, const char *source, unsigned lin
 
 bool settings_fault_at(struct settings *s, const char *source, unsigned line, struct error *fault)
 {
-	/* A name of ours behind another fault's "name: " would only repeat it. */
 	if (line > 0)
 		error_prefix(fault, "%s:%u", source, line);
 	else
@@ -196,26 +200,33 @@ static struct alias *new_alias(struct settings *s)
 	return &c->aliases[c->alias_count++];
 }
 
+static bool check_alias(struct settings *s, const char *key, const struct alias *before,
+	struct slice target, const struct setting *origin, struct error *err)
+{
+	if (!check_name(slice_of(key), err) || !check_target(s, target, err))
+		return false;
+	if (before && before->layer == (int)origin->layer)
+		return error_set(err, EX_CONFIG, "the alias '%s' is given twice; first in %s", key,
+			before->origin);
+	if (!before && s->config->alias_count == MOST_ALIASES)
+		return error_set(
+			err, EX_CONFIG, "there are more than %d aliases here", MOST_ALIASES);
+	return true;
+}
+
 void settings_alias(
 	struct settings *s, struct slice name, struct slice target, const struct setting *origin)
 {
-	struct config *c = s->config;
-	char *key = arena_dup(&c->arena, name);
-	struct error fault = {0};
+	struct arena *arena = &s->config->arena;
+	char *key = arena_dup(arena, name);
+	struct error fault;
 
 	for (char *at = key; *at; at++)
 		*at = ascii_lower(*at);
 
-	struct alias *alias = find_alias(c, key);
+	struct alias *alias = find_alias(s->config, key);
 
-	if (!check_name(name, &fault) || !check_target(s, target, &fault))
-		;
-	else if (alias && alias->layer == (int)origin->layer)
-		error_set(&fault, EX_CONFIG, "the alias '%s' is given twice; first in %s", key,
-			alias->origin);
-	else if (!alias && c->alias_count == MOST_ALIASES)
-		error_set(&fault, EX_CONFIG, "there are more than %d aliases here", MOST_ALIASES);
-	if (fault.exit_code != 0) {
+	if (!check_alias(s, key, alias, target, origin, &fault)) {
 		fault.exit_code = EX_CONFIG;
 		settings_fault_at(s, origin->source, origin->line, &fault);
 		return;
@@ -223,7 +234,7 @@ void settings_alias(
 	if (!alias)
 		alias = new_alias(s);
 	*alias = (struct alias){.name = key,
-		.target = arena_dup(&c->arena, target),
+		.target = arena_dup(arena, target),
 		.origin = settings_origin(s, origin->source, origin->line),
 		.layer = (int)origin->layer};
 }
