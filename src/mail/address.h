@@ -24,6 +24,9 @@ struct mailbox_list {
 	size_t space;
 };
 
+/** Adds a mailbox at the end; the list grows in the arena, its texts are not copied. */
+void mailbox_list_add(struct mailbox_list *list, struct arena *arena, const struct mailbox *box);
+
 /* Limits of the wire form, in octets: a path of RFC 5321 section 4.5.3.1.3
  * without its brackets, a host name, and one of its labels. A local part may use
  * all that the address leaves: forwarders write longer ones than 64. */
@@ -58,8 +61,10 @@ bool address_parse_one(
 /**
  * The address as it goes into MAIL and RCPT: "local@domain", the domain as
  * A-label (IDNA, RFC 5891) where it is not ASCII, a domain's trailing dot
- * removed. Lives in the arena. Fails with EX_DATAERR where the domain is no
- * host name and no address literal. A bare name gives just the local part.
+ * removed. Lives in the arena. A bare name gives just the local part. Fails with
+ * EX_DATAERR where the domain is no host name and no address literal, or the
+ * whole is longer than ADDRESS_MAX, and with EX_OSFILE where an international
+ * domain comes up and the module for them is missing.
  */
 bool address_wire(struct arena *arena, const struct mailbox *box, const char **out,
 	struct error *err) NODISCARD;
