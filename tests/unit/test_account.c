@@ -267,10 +267,11 @@ static void faults_have_file_line_and_a_guess(void **state UNUSED)
 		{"[aliases]\nroot = \"|prog x\"\n", "never to a file or a program"},
 		{"[aliases]\nroot = ann@example.com, |prog\n", "never to a file or a program"},
 		{"[aliases]\nroot = :include:/x\n", "never to a file or a program"},
-		{"[aliases]\nroot = \n", "the alias has no target"},
+		{"[aliases]\nroot = \n", "config:2: "},
 		{"[aliases]\nroot@x = a@b\n", "without a domain"},
 		{"[aliases]\nroot = a@b\nROOT = a@c\n", "the alias 'root' is given twice"},
 		{"[aliases]\nroot = a@b c@d <\n", "config:2: "},
+		{"[aliases]\nroot = a@-b\n", "config:2: "},
 		{"[account a]\nk\xc3\xa4se\x1b = x\n", "holds a control character"},
 	};
 
