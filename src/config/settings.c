@@ -171,7 +171,7 @@ static bool check_name(struct slice name, struct error *err)
 	return true;
 }
 
-static struct alias *find_alias(struct config *c, const char *name)
+static struct alias_line *find_alias(struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->alias_count; i++)
 		if (strcmp(c->aliases[i].name, name) == 0)
@@ -180,13 +180,13 @@ static struct alias *find_alias(struct config *c, const char *name)
 }
 
 /* A place at the end of the aliases. */
-static struct alias *new_alias(struct settings *s)
+static struct alias_line *new_alias(struct settings *s)
 {
 	struct config *c = s->config;
 
 	if (c->alias_count == s->alias_space) {
 		size_t space = s->alias_space > 0 ? s->alias_space * 2 : 16;
-		struct alias *grown = arena_alloc(&c->arena, space * sizeof(*grown));
+		struct alias_line *grown = arena_alloc(&c->arena, space * sizeof(*grown));
 
 		if (c->alias_count > 0)
 			memcpy(grown, c->aliases, c->alias_count * sizeof(*grown));
@@ -206,7 +206,7 @@ void settings_alias(
 	for (char *at = key; *at; at++)
 		*at = ascii_lower(*at);
 
-	struct alias *alias = find_alias(c, key);
+	struct alias_line *alias = find_alias(c, key);
 
 	if (!check_name(name, &fault) || !check_target(s, target, &fault))
 		;
@@ -222,7 +222,7 @@ void settings_alias(
 	}
 	if (!alias)
 		alias = new_alias(s);
-	*alias = (struct alias){.name = key,
+	*alias = (struct alias_line){.name = key,
 		.target = arena_dup(&c->arena, target),
 		.origin = settings_origin(s, origin->source, origin->line),
 		.layer = (int)origin->layer};

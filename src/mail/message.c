@@ -234,6 +234,8 @@ bool message_read(const struct message_source *source, struct message *out, stru
 	};
 
 	intake_init(&r.intake, source->fd, source->name, source->dot_ends);
+	r.intake.read = source->read;
+	r.intake.context = source->context;
 	body_init(&r.body, source->spill_dirs);
 	if (!read_all(&r, err) || !check_header(&r, err)) {
 		if (err->exit_code != EX_IOERR)
