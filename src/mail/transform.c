@@ -141,7 +141,7 @@ static void set_field(struct header *h, struct arena *arena, const char *name, s
 		return;
 	kept = h->fields[place];
 	header_remove(h, name);
-	header_append(h, arena, name, kept.body);
+	header_append(h, arena, name, slice_trim(kept.body));
 }
 
 /* Says of an encoded text what it is, where its header does not. */
