@@ -1,6 +1,6 @@
-#include <sysexits.h>
+#include "cli/programs.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return EX_UNAVAILABLE;
+	return sendmail_main(argc, argv);
 }

@@ -3,8 +3,9 @@
 
 Usage: counts.py meson TESTLOG.JSON | junit REPORT.XML
 
-Prints "PASSED FAILED" and then the names of those that failed, a line each. A program that speaks TAP
-counts by its test points; one that ends badly without a failed point counts as one failure.
+Prints "PASSED FAILED" and then the names of those that failed, a line each; on standard error, what
+the programs that failed said. A program that speaks TAP counts by its test points; one that ends badly
+without a failed point counts as one failure.
 """
 import json
 import re
@@ -22,13 +23,17 @@ def count_meson(path):
             test = json.loads(line)
             if test["result"] == "SKIP":
                 continue
-            bad = [f"{test['name']}: {m.group(2)}" for m in POINT.finditer(test.get("stdout", "")) if m.group(1)]
-            good = sum(1 for m in POINT.finditer(test.get("stdout", "")) if not m.group(1) and "# SKIP" not in m.group(2))
+            points = POINT.findall(test.get("stdout", ""))
+            bad = [f"{test['name']}: {name}" for is_not, name in points if is_not]
+            good = sum(1 for is_not, name in points if not is_not and "# SKIP" not in name)
             is_good = test["result"] in GOOD_RESULTS
             if not is_good and not bad:
                 bad = [f"{test['name']}: {test['result'].lower()}"]
             passed += good if good or bad else int(is_good)
             failures += bad
+            if bad:
+                said = [text for text in test.get("stdout", "").splitlines() if not text.startswith("ok ")]
+                print(f"{test['name']}:", *said[-30:], *test.get("stderr", "").splitlines()[-30:], sep="\n  ", file=sys.stderr)
     return passed, failures
 
 

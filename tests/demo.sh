@@ -101,7 +101,8 @@ prepare_programs()
 	[ -x "$programs/sendmail" ] || die "no program $programs/sendmail"
 	# Called by its other name, the program lists the queue.
 	ln -s "$(cd "$programs" && pwd)/sendmail" "$work/mailq"
-	"$programs/sendmail" --version | show
+	"$programs/sendmail" --version >"$work/version" || die "sendmail --version failed"
+	show <"$work/version"
 }
 
 # ---------------------------------------------------------------------------- the smarthost
@@ -123,7 +124,7 @@ make_certificates()
 
 port_is_open()
 {
-	python - "$port" <<-'END' 2>/dev/null
+	"$PYTHON" - "$port" <<-'END' 2>/dev/null
 		import socket, sys
 		socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1).close()
 	END
@@ -134,7 +135,7 @@ port_is_open()
 start_smarthost()
 {
 	starts=$((starts + 1))
-	python tests/flow/smarthost.py --port "$port" --user demo --password "$password" \
+	"$PYTHON" tests/flow/smarthost.py --port "$port" --user demo --password "$password" \
 		--cert "$work/server.pem" --key "$work/server.key" --out "$work/arrived/$starts" \
 		--refuse refused@example.org >>"$work/smarthost.log" 2>&1 </dev/null &
 	smarthost_pid=$!
@@ -172,7 +173,7 @@ prepare_smarthost()
 	make_certificates
 	mkdir "$work/arrived" "$work/home"
 	: >"$work/smarthost.log"
-	port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	port=$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	password=$(openssl rand -hex 12)
 	cat >"$work/config" <<-END
 		[account demo]

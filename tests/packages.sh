@@ -123,11 +123,8 @@ clang_version()
 }
 
 # Debian's own Python: the one its python3-* packages are made for.
-python()
-{
-	if [ -x /usr/bin/python3 ]; then
-		/usr/bin/python3 "$@"
-	else
-		python3 "$@"
-	fi
-}
+PYTHON=python3
+if [ -x /usr/bin/python3 ]; then
+	# shellcheck disable=SC2034 # for the scripts that source this
+	PYTHON=/usr/bin/python3
+fi

@@ -52,11 +52,12 @@ check()
 	fi
 }
 
-# Adds the counts that tests/counts.py finds in a report: add_counts AREA KIND FILE
+# Adds the counts that tests/counts.py finds in a report: add_counts AREA KIND FILE EXIT_CODE
+# A run that ended badly although its report is good is one more failure.
 add_counts()
 {
-	if ! python tests/counts.py "$2" "$3" >"$work/counts" 2>"$work/counts.err"; then
-		fail "$1: no report: $(tail -n 1 "$work/counts.err")"
+	if ! "$PYTHON" tests/counts.py "$2" "$3" >"$work/counts" 2>"$work/counts.err"; then
+		fail "$1: exit code $4 and no report: $(tail -n 1 "$work/counts.err")"
 		return
 	fi
 	read -r good bad <"$work/counts"
@@ -67,6 +68,9 @@ add_counts()
 $(sed "1d; s|^|  $1: |" "$work/counts")"
 	fi
 	echo "$1: $good passed, $bad failed"
+	if [ "$4" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		fail "$1: exit code $4"
+	fi
 }
 
 # ---------------------------------------------------------------------------- preparation
@@ -109,7 +113,7 @@ build()
 	if ninja -C "build/$name" >"$work/build.log" 2>&1; then
 		pass
 	else
-		grep -A 12 -E 'error|FAILED|warning' "$work/build.log" | head -n 60
+		grep -A 6 -E '(error|warning):|^FAILED|undefined reference' "$work/build.log" | head -n 60
 		fail "build/$name: compiling"
 		return 1
 	fi
@@ -122,9 +126,11 @@ run_unit_tests()
 	note "unit tests, build/$1"
 	rm -f "build/$1/meson-logs/testlog.json"
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		meson test -C "build/$1" --no-rebuild --print-errorlogs </dev/null >"$work/unit.log" 2>&1 ||
-		tail -n 60 "$work/unit.log"
-	add_counts "unit, build/$1" meson "build/$1/meson-logs/testlog.json"
+		meson test -C "build/$1" --no-rebuild --print-errorlogs </dev/null >"$work/unit.log" 2>&1
+	code=$?
+	add_counts "unit, build/$1" meson "build/$1/meson-logs/testlog.json" "$code"
+	# What the failed programs said.
+	[ "$code" -eq 0 ] || tail -n 60 "$work/counts.err"
 }
 
 # One target on a copy of its corpus, so that what it finds does not fill the tree.
@@ -155,7 +161,7 @@ run_fuzz_targets()
 
 # ---------------------------------------------------------------------------- flow tests
 
-# flow_tests BUILD: the real programs against a smarthost of ours and against a real one.
+# The real programs against a smarthost of ours and against a real one.
 run_flow_tests()
 {
 	note "flow tests, build/$1"
@@ -166,22 +172,25 @@ run_flow_tests()
 	PILLARBOX_BUILD="$PWD/build/$1" PYTHONDONTWRITEBYTECODE=1 \
 		ASAN_OPTIONS="detect_leaks=0:log_path=$reports/asan" \
 		UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan" \
-		timeout -k 10 "$FLOW_SECONDS" "$PYTHON" -m pytest tests/flow -q -p no:cacheprovider \
+		timeout -s INT -k 20 "$FLOW_SECONDS" "$PYTHON" -m pytest tests/flow -q -p no:cacheprovider \
 		--junitxml="$work/flow-$1.xml" -o junit_family=xunit2 -rs </dev/null >"$work/flow.log" 2>&1
 	code=$?
 	case $code in
 	0) grep '^SKIPPED' "$work/flow.log" ;;
-	124 | 137) fail "flow, build/$1: not finished in $FLOW_SECONDS s" && tail -n 30 "$work/flow.log" ;;
+	124 | 137) echo "not finished in $FLOW_SECONDS s" && tail -n 30 "$work/flow.log" ;;
 	*) tail -n 120 "$work/flow.log" ;;
 	esac
-	add_counts "flow, build/$1" junit "$work/flow-$1.xml"
+	add_counts "flow, build/$1" junit "$work/flow-$1.xml" "$code"
 	check "flow, build/$1: no report of a sanitizer" no_reports "$reports"
 }
 
+# Under a limit of memory that a test sets, a sanitizer cannot start; that is no finding.
 no_reports()
 {
-	find "$1" -type f -exec head -n 40 {} + >"$work/reports"
-	cat "$work/reports"
+	find "$1" -type f -exec grep -lE 'ERROR: [A-Za-z]*Sanitizer|runtime error' {} + >"$work/reports"
+	while read -r report; do
+		head -n 40 "$report"
+	done <"$work/reports"
 	[ ! -s "$work/reports" ]
 }
 
@@ -278,8 +287,6 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 FLOW_SECONDS=${FLOW_SECONDS:-300}
 
 prepare_packages
-PYTHON=python3
-[ ! -x /usr/bin/python3 ] || PYTHON=/usr/bin/python3
 
 if build release --buildtype=release; then
 	run_unit_tests release
@@ -306,7 +313,10 @@ fi
 run_checks
 
 if [ -n "$failures" ]; then
-	printf '\nWhat failed:%s\n' "$failures"
+	echo
+	echo "What failed:"
+	printf '%s\n' "$failures" | sed '1d' | head -n 100
+	[ "$failed" -le 100 ] || echo "  and more"
 fi
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -72,6 +72,8 @@ bool base64_decode(struct buf *out, struct slice s)
 		if (add_group(out, s.ptr + i, padding))
 			continue;
 		out->len = before;
+		if (out->data)
+			out->data[before] = '\0';
 		return false;
 	}
 	return true;

@@ -16,9 +16,9 @@
 #include "base/mem.h"
 
 enum {
-	LOOK_MS = 50,         /* how often the program is looked at while its pipes are quiet */
-	GRACE_MS = 500,       /* between the polite and the final signal */
-	DRAIN_CHUNKS = 64,    /* of PIPE_BUF each: what may wait in a pipe after the end */
+	LOOK_MS = 50,      /* how often the program is looked at while its pipes are quiet */
+	GRACE_MS = 500,    /* between the polite and the final signal */
+	DRAIN_CHUNKS = 64, /* of PIPE_BUF each: what may wait in a pipe after the end */
 	MOST_DESCRIPTORS = 65536,
 };
 
@@ -133,8 +133,7 @@ static void become(const struct process *p, char **environment, const int theirs
 	/* Above 2 first, lest placing one descriptor overwrites the next. */
 	failure = fcntl(theirs[3], F_DUPFD, 3);
 	if (failure >= 0 && place(theirs[0], STDIN_FILENO) && place(theirs[1], STDOUT_FILENO) &&
-		place(theirs[2], STDERR_FILENO) &&
-		(failure == 3 || dup2(failure, 3) == 3) &&
+		place(theirs[2], STDERR_FILENO) && (failure == 3 || dup2(failure, 3) == 3) &&
 		fcntl(3, F_SETFD, FD_CLOEXEC) == 0) {
 		failure = 3;
 		close_from(4);

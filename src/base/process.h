@@ -22,7 +22,7 @@ enum process_fate {
 	PROCESS_SIGNALLED,   /* code: the signal */
 	PROCESS_NOT_STARTED, /* code: the errno of execvp(): not found, not executable */
 	PROCESS_TIMED_OUT,   /* its group was ended after wait_ms */
-	PROCESS_STOPPED,     /* it wanted the terminal, which it does not get; its group was ended */
+	PROCESS_STOPPED, /* it wanted the terminal, which it does not get; its group was ended */
 };
 
 struct process_end {

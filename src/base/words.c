@@ -68,7 +68,8 @@ bool words_split(struct arena *arena, struct slice command, char ***argv, struct
 		i += used;
 	}
 	if (s.quote != '\0')
-		return error_set(err, EX_CONFIG, "the command has a %c that is not closed", s.quote);
+		return error_set(
+			err, EX_CONFIG, "the command has a %c that is not closed", s.quote);
 	end_word(&s);
 	if (s.count == 0 || s.words[0][0] == '\0')
 		return error_set(err, EX_CONFIG, "the command names no program");

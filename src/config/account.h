@@ -76,16 +76,27 @@ struct account {
 };
 
 /* "name = target[, target…]" of [aliases]; "*" is the catch-all. */
-struct alias {
+struct alias_line {
 	const char *name;   /* lower case, or "*" */
 	const char *target; /* an address list as written */
 	const char *origin; /* "file:line" */
+	int layer;          /* system file, own file, environment: for the reader alone */
+};
+
+/* A text of the arena that config_done wipes. */
+struct config_secret {
+	char *text;
+	struct config_secret *next;
 };
 
 struct config {
 	struct arena arena;
-	struct account *accounts; /* the first is the default one */
+	struct account *accounts; /* as in use, with the environment's keys; the first is the
+				     default one */
 	size_t account_count;
+	struct account *written; /* the same accounts without the environment's keys: a
+				    PILLARBOX_FROM must not make every account fit */
+	struct config_secret *secrets;
 	struct {
 		const char *domain;
 		const char *aliases_file;
@@ -94,7 +105,7 @@ struct config {
 		enum dot_ends dot_ends;
 		enum long_lines long_lines;
 	} mail;
-	struct alias *aliases;
+	struct alias_line *aliases;
 	size_t alias_count;
 	struct {
 		const char *directory; /* NULL: $XDG_STATE_HOME/pillarbox/queue */
@@ -112,7 +123,9 @@ struct config {
 		const char *on_failure;
 		const char *on_stuck;
 	} notify;
-	const char *sources; /* files that were read, for words: "a, b" or "environment" */
+	const char *sources;  /* files that were read, for words: "a, b" or "environment" */
+	const char *looked;   /* each place that was looked at and what was found, for words */
+	const char *own_file; /* where the person's own file is or would be; NULL: no home */
 };
 
 /**
@@ -126,6 +139,38 @@ struct config {
  * name file:line, and what to change. No account at all is no fault here.
  */
 bool config_load(const char *path, struct config *out, struct error *err) NODISCARD;
+
+/** Takes one of the faults of a configuration; the error is borrowed. */
+typedef void config_fault_fn(void *context, const struct error *fault);
+
+/**
+ * Reads the configuration as config_load does and tells all faults, not just
+ * the first, in the order of the files: those of single lines, then those of
+ * accounts as a whole (account_check). Returns true when there is none.
+ */
+bool config_check(const char *path, config_fault_fn *fault, void *context) NODISCARD;
+
+/* Where to read from; for config_read. */
+struct config_places {
+	const char *only;   /* this file and no other; NULL: the two below */
+	const char *system; /* may be closed to us or missing; NULL: none */
+	const char *own;    /* may be missing; NULL: none */
+};
+
+/**
+ * Reads the configuration from the places given and the environment, and tells
+ * all faults. True, and out is set, when there was none.
+ */
+bool config_read(const struct config_places *places, config_fault_fn *fault, void *context,
+	struct config *out) NODISCARD;
+
+/**
+ * Checks that the keys of an account fit together: it has a server, a login
+ * goes through TLS or stays on this machine (DESIGN section 4), a key has its
+ * certificate. config_choose does this for the account it chooses, so that one
+ * bad account stops no other. Fails with EX_CONFIG and words that name origin.
+ */
+bool account_check(const struct account *account, struct error *err) NODISCARD;
 
 /** Wipes the secrets and frees everything. */
 void config_done(struct config *c);

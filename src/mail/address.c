@@ -35,7 +35,8 @@ static bool fail_at(struct parser *p, const struct token *t, const char *why)
 /* Collects words from *t on; leaves in *t the token that ends them. */
 static void collect(struct parser *p, struct address_run *run, struct token *t)
 {
-	*run = (struct address_run){.start = t->text.ptr, .end = t->text.ptr, .is_plain = true};
+	*run = (struct address_run){
+		.start = t->text.ptr, .end = t->text.ptr, .is_plain = true, .is_plain_name = true};
 
 	for (;; lexer_next(&p->lexer, t)) {
 		switch (t->kind) {
@@ -45,7 +46,7 @@ static void collect(struct parser *p, struct address_run *run, struct token *t)
 			break;
 		case TOKEN_QUOTED:
 		case TOKEN_LITERAL:
-			run->is_plain = false;
+			run->is_plain = run->is_plain_name = false;
 			run->words++;
 			break;
 		case TOKEN_ATOM:
@@ -54,19 +55,21 @@ static void collect(struct parser *p, struct address_run *run, struct token *t)
 		default:
 			return;
 		}
-		run->is_plain = run->is_plain && t->text.ptr == run->end;
+		if (t->text.ptr != run->end) {
+			run->is_plain = false;
+			if (t->text.ptr != run->end + 1 || *run->end != ' ')
+				run->is_plain_name = false;
+		}
 		run->has_8bit |= t->has_8bit;
 		run->end = t->text.ptr + t->text.len;
 	}
 }
 
-static void list_add(struct parser *p, const struct mailbox *box)
+void mailbox_list_add(struct mailbox_list *list, struct arena *arena, const struct mailbox *box)
 {
-	struct mailbox_list *list = &p->list;
-
 	if (list->count == list->space) {
 		size_t space = list->space > 0 ? list->space * 2 : FIRST_SPACE;
-		struct mailbox *items = arena_alloc(p->arena, space * sizeof(*items));
+		struct mailbox *items = arena_alloc(arena, space * sizeof(*items));
 
 		if (list->count > 0)
 			memcpy(items, list->items, list->count * sizeof(*items));
@@ -116,7 +119,7 @@ static bool read_angle(struct parser *p, const struct address_run *phrase, struc
 	if (box.name[0] == '\0' && p->lexer.comment.len > 0)
 		box.name = address_comment(p->arena, p->lexer.comment);
 	if (!is_null)
-		list_add(p, &box);
+		mailbox_list_add(&p->list, p->arena, &box);
 	return true;
 }
 
@@ -131,8 +134,30 @@ static bool read_plain(struct parser *p, const struct address_run *run)
 		box.name = address_comment(p->arena, p->lexer.comment);
 	if (!address_read(p->arena, run, &box, &p->why))
 		return false;
-	list_add(p, &box);
+	mailbox_list_add(&p->list, p->arena, &box);
 	return true;
+}
+
+/* Collects the words of an element up to what ends them, left in *t. */
+static void collect_element(struct parser *p, struct address_run *run, struct token *t)
+{
+	struct slice plain;
+	size_t at_sign;
+
+	if (!lexer_take_plain(&p->lexer, &plain, &at_sign)) {
+		lexer_next(&p->lexer, t);
+		collect(p, run, t);
+		return;
+	}
+	*run = (struct address_run){
+		.start = plain.ptr,
+		.end = plain.ptr + plain.len,
+		.at_sign = plain.ptr + at_sign,
+		.at_signs = 1,
+		.words = 2,
+		.is_plain = true,
+	};
+	lexer_next(&p->lexer, t);
 }
 
 /* Reads one element and the separator behind it; *is_last at the end of the text. */
@@ -142,8 +167,7 @@ static bool read_element(struct parser *p, bool *is_last)
 	struct address_run run;
 
 	p->element = p->lexer.at;
-	lexer_next(&p->lexer, &t);
-	collect(p, &run, &t);
+	collect_element(p, &run, &t);
 	switch (t.kind) {
 	case '<':
 		if (!read_angle(p, &run, &t))

@@ -24,6 +24,9 @@ struct mailbox_list {
 	size_t space;
 };
 
+/** Adds a mailbox at the end; the list grows in the arena, its texts are not copied. */
+void mailbox_list_add(struct mailbox_list *list, struct arena *arena, const struct mailbox *box);
+
 /* Limits of the wire form, in octets: a path of RFC 5321 section 4.5.3.1.3
  * without its brackets, a host name, and one of its labels. A local part may use
  * all that the address leaves: forwarders write longer ones than 64. */
@@ -58,8 +61,10 @@ bool address_parse_one(
 /**
  * The address as it goes into MAIL and RCPT: "local@domain", the domain as
  * A-label (IDNA, RFC 5891) where it is not ASCII, a domain's trailing dot
- * removed. Lives in the arena. Fails with EX_DATAERR where the domain is no
- * host name and no address literal. A bare name gives just the local part.
+ * removed. Lives in the arena. A bare name gives just the local part. Fails with
+ * EX_DATAERR where the domain is no host name and no address literal, or the
+ * whole is longer than ADDRESS_MAX, and with EX_OSFILE where an international
+ * domain comes up and the module for them is missing.
  */
 bool address_wire(struct arena *arena, const struct mailbox *box, const char **out,
 	struct error *err) NODISCARD;
@@ -74,23 +79,25 @@ bool address_same(const char *a, const char *b);
 struct slice address_domain(const char *wire);
 
 /**
- * The new text for a bare name met in a header, or NULL to leave it as it is.
- * The result lives in the arena.
+ * The new text for an address met in a header, or NULL to leave it as it is. It
+ * is asked for every mailbox, bare name or not. The result lives in the arena.
  */
 typedef const char *address_qualify_fn(
 	void *context, struct arena *arena, const struct mailbox *box);
 
 /**
  * A copy of a field body in which each mailbox's address for which `qualify`
- * returns text is replaced by that text; every other octet stays. A body that
- * cannot be parsed is returned as it is. Lives in the arena.
+ * returns text is replaced by that text; every other octet stays. The copy lives
+ * in the arena; where nothing changes, and where the body cannot be parsed, the
+ * result is `body` itself.
  */
 struct slice address_rewrite(
 	struct arena *arena, struct slice body, address_qualify_fn *qualify, void *context);
 
 /**
  * Formats `name <wire>` for a header: quoted-string where the name needs it,
- * encoded words (RFC 2047) where it is not ASCII; control characters are
- * removed; an empty name gives the address alone.
+ * encoded words (RFC 2047) where it is not ASCII or very long; control characters
+ * are removed; an empty name gives the address alone. The result is one line, or
+ * is folded with CRLF and a blank where encoded words fill a line.
  */
 const char *address_format(struct arena *arena, const char *name, const char *wire);

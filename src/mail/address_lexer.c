@@ -37,7 +37,7 @@ static bool skip_space(struct lexer *l)
 {
 	const char *at = l->at;
 
-	if (!ascii_is_blank(*at)) {
+	if (*at != ' ' && *at != '\t') {
 		if (*at == '\r' && at + 1 < l->end && at[1] == '\n')
 			at++;
 		if (*at != '\n' || at + 1 == l->end || !ascii_is_blank(at[1]))
@@ -129,13 +129,46 @@ static bool skip_enclosed(struct lexer *l, char closing)
 		l, closing == ']' ? "a bracket is not closed" : "a quotation mark is not closed");
 }
 
+/* The end of the atom that starts here; *bits gets all bits of its octets. */
+static const char *atom_end(const char *at, const char *end, unsigned char *bits)
+{
+	unsigned char all = *bits;
+
+	for (; at < end && class_at(at) == 'a'; at++)
+		all |= (unsigned char)*at;
+	*bits = all;
+	return at;
+}
+
 static void skip_atom(struct lexer *l, struct token *out)
 {
 	unsigned char bits = 0;
 
-	while (l->at < l->end && class_at(l->at) == 'a')
-		bits |= (unsigned char)*l->at++;
+	l->at = atom_end(l->at, l->end, &bits);
 	out->has_8bit = bits >= 0x80;
+}
+
+bool lexer_take_plain(struct lexer *l, struct slice *out, size_t *at_sign)
+{
+	const char *start = l->at, *end = l->end;
+	unsigned char bits = 0;
+
+	while (start < end && *start == ' ')
+		start++;
+
+	const char *split = atom_end(start, end, &bits);
+
+	if (split == start || split == end || *split != '@')
+		return false;
+
+	const char *behind = atom_end(split + 1, end, &bits);
+
+	if (behind == split + 1 || (behind < end && *behind != ',') || bits >= 0x80)
+		return false;
+	*out = (struct slice){start, (size_t)(behind - start)};
+	*at_sign = (size_t)(split - start);
+	l->at = behind;
+	return true;
 }
 
 /* Steps over the token that starts here. */

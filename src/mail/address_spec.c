@@ -45,6 +45,10 @@ const char *address_phrase(struct arena *arena, const struct address_run *run)
 		return "";
 
 	struct slice source = {run->start, (size_t)(run->end - run->start)};
+
+	if (run->is_plain_name)
+		return arena_dup(arena, source);
+
 	struct piece name = piece_new(arena, source.len);
 	struct lexer lexer;
 	struct token t;

@@ -11,8 +11,9 @@ struct address_run {
 	const char *end;
 	const char *at_sign; /* the first @, or NULL */
 	size_t at_signs;
-	size_t words;  /* all tokens but @ */
-	bool is_plain; /* atoms and @ alone, nothing between them */
+	size_t words;       /* all tokens but @ */
+	bool is_plain;      /* atoms and @ alone, nothing between them */
+	bool is_plain_name; /* atoms and @ alone, at most one blank between them */
 	bool has_8bit;
 };
 

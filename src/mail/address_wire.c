@@ -23,29 +23,40 @@ static bool is_address_literal(struct slice domain)
 	return inet_pton(is_ipv6 ? AF_INET6 : AF_INET, text, number) == 1;
 }
 
-/* True for host names of letters, digits and inner hyphens. Underscores stand in
- * the names of real mail hosts and harm nobody. */
+/* What stands in host names: 'l' in a label, '.' between two. Underscores are
+ * part of the names of real mail hosts and harm nobody. */
+static const char host_class[257] = "                                "
+				    "             l. llllllllll      "
+				    " llllllllllllllllllllllllll    l"
+				    " llllllllllllllllllllllllll     "
+				    "                                "
+				    "                                "
+				    "                                "
+				    "                                ";
+
+/* True for 1 to 63 octets without a hyphen at either end. */
+static bool is_label(const char *start, const char *end)
+{
+	return end > start && end - start <= LABEL_MAX && *start != '-' && end[-1] != '-';
+}
+
 static bool is_host_name(struct slice domain)
 {
-	size_t label_len = 0;
-	char before = '.';
+	const char *end = domain.ptr + domain.len;
+	const char *label = domain.ptr;
 
-	if (domain.len > DOMAIN_MAX)
+	if (domain.len == 0 || domain.len > DOMAIN_MAX)
 		return false;
-	for (size_t i = 0; i < domain.len; i++) {
-		char c = domain.ptr[i];
+	for (const char *at = domain.ptr; at < end; at++) {
+		char kind = host_class[(unsigned char)*at];
 
-		if (c == '.' ? before == '.' || before == '-'
-			     : !ascii_is_alnum(c) && c != '-' && c != '_')
+		if (kind == 'l')
+			continue;
+		if (kind != '.' || !is_label(label, at))
 			return false;
-		if (c == '-' && before == '.')
-			return false;
-		label_len = c == '.' ? 0 : label_len + 1;
-		if (label_len > LABEL_MAX)
-			return false;
-		before = c;
+		label = at + 1;
 	}
-	return before != '.' && before != '-';
+	return is_label(label, end);
 }
 
 /* Words for an address that cannot be sent. */
@@ -60,29 +71,33 @@ static bool refuse(const struct mailbox *box, const char *why, struct error *err
 		err, EX_DATAERR, "the address '%s' is not valid: %s", buf_text(&shown), why);
 }
 
+static struct slice without_last_dot(struct slice domain)
+{
+	return slice_upto(
+		domain, domain.len - (domain.len > 0 && domain.ptr[domain.len - 1] == '.'));
+}
+
 /* The domain for the wire: A-labels, no dot behind it. */
 static bool wire_domain(
 	struct arena *arena, const struct mailbox *box, struct slice *out, struct error *err)
 {
-	struct slice domain = slice_of(box->domain);
+	struct slice domain = without_last_dot(slice_of(box->domain));
+	bool is_literal = box->domain[0] == '[';
+	const char *ascii;
 
-	if (slice_has_8bit(domain)) {
-		const char *ascii;
-
+	if (is_host_name(domain)) {
+		*out = domain;
+		return true;
+	}
+	if (is_literal && !is_address_literal(domain))
+		return refuse(box, "it has no valid address literal", err);
+	if (!is_literal && slice_has_8bit(domain)) {
 		if (!idn_to_ascii(arena, box->domain, &ascii, err))
 			return false;
-		domain = slice_of(ascii);
+		domain = without_last_dot(slice_of(ascii));
 	}
-	if (domain.len > 0 && domain.ptr[domain.len - 1] == '.')
-		domain.len--;
-
-	bool is_literal = domain.len > 0 && domain.ptr[0] == '[';
-
-	if (is_literal ? !is_address_literal(domain) : !is_host_name(domain))
-		return refuse(box,
-			is_literal ? "it has no valid address literal"
-				   : "its domain is no host name",
-			err);
+	if (!is_literal && !is_host_name(domain))
+		return refuse(box, "its domain is no host name", err);
 	*out = domain;
 	return true;
 }

@@ -12,6 +12,21 @@ uint64_t content_octets(const struct content *c)
 	return c->head.len + (c->fd >= 0 ? c->fd_octets : c->body.len);
 }
 
+void content_note_head(struct content *c)
+{
+	struct slice rest = c->head;
+
+	c->head_has_8bit = slice_has_8bit(rest);
+	while (rest.len > 0) {
+		size_t lf = slice_find(rest, '\n');
+		size_t octets = lf > 0 && lf < rest.len ? lf - 1 : lf;
+
+		if (octets > c->longest_line)
+			c->longest_line = octets;
+		rest = slice_from(rest, lf + 1);
+	}
+}
+
 void content_start(struct content_reader *r, const struct content *c)
 {
 	*r = (struct content_reader){.content = c};

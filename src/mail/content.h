@@ -20,6 +20,9 @@ struct content {
 /** Octets of the whole message, as SIZE counts them (RFC 1870 section 3). */
 uint64_t content_octets(const struct content *c);
 
+/** Notes the facts of c->head: head_has_8bit, and longest_line where a line of it is the longest. */
+void content_note_head(struct content *c);
+
 /* Reads a content from its start, piece by piece. */
 struct content_reader {
 	const struct content *content;

@@ -8,10 +8,11 @@
 #include "mail/address.h"
 
 enum {
-	FIRST_SPACE = 8,     /* recipients there is room for at first */
-	UNINDEXED = 16,      /* so many are compared one by one, without an index */
-	LEAST_PLACES = 8,    /* of the index, for each recipient when it is built */
-	INDEX_KEY_WORDS = 4, /* words at the start of the index that hold its key */
+	FIRST_SPACE = 8,  /* recipients there is room for at first */
+	UNINDEXED = 16,   /* so many are compared one by one, without an index */
+	FIRST_INDEX = 64, /* places of the first index; a power of two */
+	KEY_WORDS = 4,    /* words at the start of the index that hold its key */
+	PLACE_WORDS = 2,  /* words of a place: the recipient's number plus one, its hash */
 };
 
 void envelope_done(struct envelope *e)
@@ -27,57 +28,85 @@ void envelope_done(struct envelope *e)
 static uint32_t hash_of(const struct envelope *e, const char *wire)
 {
 	struct slice domain = address_domain(wire);
-	size_t local_len = strlen(wire) - domain.len;
+	const char *end = domain.ptr + domain.len;
 	uint64_t key[2];
 	uint64_t h;
 
 	memcpy(key, e->index, sizeof(key));
 	h = key[0];
-	for (size_t i = 0; i < local_len; i++)
-		h = (h ^ (unsigned char)wire[i]) * key[1];
-	for (size_t i = 0; i < domain.len; i++)
-		h = (h ^ (unsigned char)ascii_lower(domain.ptr[i])) * key[1];
+	for (const char *at = wire; at < domain.ptr; at++)
+		h = (h ^ (unsigned char)*at) * key[1];
+	/* The bit that tells upper case from lower case does not count. */
+	for (const char *at = domain.ptr; at < end; at++)
+		h = (h ^ (unsigned char)(*at | 0x20)) * key[1];
 	return (uint32_t)(h >> 32);
 }
 
-/* The place of an address in the index, or the free one where it belongs. An
- * entry is the recipient's number plus one. index_space is a power of two. */
-static uint32_t *find_place(const struct envelope *e, const char *wire)
+/* The place of an address in the index, or the free one where it belongs. */
+static uint32_t *find_place(const struct envelope *e, const char *wire, uint32_t hash)
 {
-	uint32_t *places = e->index + INDEX_KEY_WORDS;
-	size_t at = hash_of(e, wire) & (e->index_space - 1);
+	size_t mask = e->index_space - 1;
 
-	while (places[at] != 0 && !address_same(e->recipients[places[at] - 1].address, wire))
-		at = (at + 1) & (e->index_space - 1);
-	return &places[at];
+	for (size_t at = hash & mask;; at = (at + 1) & mask) {
+		uint32_t *place = e->index + KEY_WORDS + PLACE_WORDS * at;
+
+		if (place[0] == 0 ||
+			(place[1] == hash &&
+				address_same(e->recipients[place[0] - 1].address, wire)))
+			return place;
+	}
 }
 
-/* Makes the random key: where the system has none to give, a fixed one works
- * as well for addresses that nobody chose to harm us. The multiplier is odd. */
-static void make_key(uint32_t *words)
+static void fill_place(uint32_t *place, size_t number, uint32_t hash)
+{
+	place[0] = (uint32_t)number + 1;
+	place[1] = hash;
+}
+
+static uint32_t *new_index(size_t places)
+{
+	return mem_alloc((KEY_WORDS + PLACE_WORDS * places) * sizeof(uint32_t));
+}
+
+/* Makes the first index with a random key. Where the system has none to give, a
+ * fixed one serves all addresses that nobody chose to harm us. */
+static void build_index(struct envelope *e)
 {
 	uint64_t key[2] = {0};
 
 	if (getentropy(key, sizeof(key)) != 0)
 		key[0] = key[1] = 0;
 	key[1] = (key[1] ^ UINT64_C(0x9e3779b97f4a7c15)) | 1;
-	memcpy(words, key, sizeof(key));
+	e->index = new_index(FIRST_INDEX);
+	e->index_space = FIRST_INDEX;
+	memcpy(e->index, key, sizeof(key));
+	for (size_t i = 0; i < e->count; i++) {
+		const char *wire = e->recipients[i].address;
+		uint32_t hash = hash_of(e, wire);
+
+		fill_place(find_place(e, wire, hash), i, hash);
+	}
 }
 
-/* Makes an index of a new size; the key is made with the first one. */
-static void build_index(struct envelope *e, size_t space)
+/* Doubles the index. All in it are different, so their hashes are enough. */
+static void grow_index(struct envelope *e)
 {
-	uint32_t *old = e->index;
+	CLEANUP(mem_free) uint32_t *old = e->index;
+	size_t old_space = e->index_space;
 
-	e->index = mem_alloc((INDEX_KEY_WORDS + space) * sizeof(*e->index));
-	e->index_space = space;
-	if (old)
-		memcpy(e->index, old, INDEX_KEY_WORDS * sizeof(*old));
-	else
-		make_key(e->index);
-	free(old);
-	for (size_t i = 0; i < e->count; i++)
-		*find_place(e, e->recipients[i].address) = (uint32_t)i + 1;
+	e->index_space = 2 * old_space;
+	e->index = new_index(e->index_space);
+	memcpy(e->index, old, KEY_WORDS * sizeof(*old));
+	for (size_t i = 0; i < old_space; i++) {
+		const uint32_t *from = old + KEY_WORDS + PLACE_WORDS * i;
+		size_t at = from[1] & (e->index_space - 1);
+
+		if (from[0] == 0)
+			continue;
+		while (e->index[KEY_WORDS + PLACE_WORDS * at] != 0)
+			at = (at + 1) & (e->index_space - 1);
+		memcpy(e->index + KEY_WORDS + PLACE_WORDS * at, from, PLACE_WORDS * sizeof(*from));
+	}
 }
 
 static struct recipient *find_one_by_one(struct envelope *e, const char *wire)
@@ -112,14 +141,17 @@ struct recipient *envelope_add(struct envelope *e, const char *wire)
 
 		return known ? known : append(e, wire);
 	}
+	if (!e->index)
+		build_index(e);
 	if (e->index_space < 2 * e->count + 2)
-		build_index(e, e->index_space > 0 ? e->index_space * 4 : LEAST_PLACES * UNINDEXED);
+		grow_index(e);
 
-	uint32_t *place = find_place(e, wire);
+	uint32_t hash = hash_of(e, wire);
+	uint32_t *place = find_place(e, wire, hash);
 
-	if (*place != 0)
-		return &e->recipients[*place - 1];
-	*place = (uint32_t)e->count + 1;
+	if (place[0] != 0)
+		return &e->recipients[place[0] - 1];
+	fill_place(place, e->count, hash);
 	return append(e, wire);
 }
 

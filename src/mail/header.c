@@ -166,6 +166,11 @@ void header_replace(struct header *h, struct arena *arena, size_t place, struct 
 		has_blank ? (struct slice){0} : SLICE(" "), body);
 }
 
+void header_set_whole(struct header *h, struct arena *arena, size_t place, struct slice whole)
+{
+	h->fields[place] = split_field((struct slice){arena_dup(arena, whole), whole.len});
+}
+
 void header_write(const struct header *h, struct buf *out)
 {
 	size_t i = 0;

@@ -57,6 +57,9 @@ void header_prepend(struct header *h, struct arena *arena, const char *name, str
 /** Replaces the body of the field at that place, the name kept as written. */
 void header_replace(struct header *h, struct arena *arena, size_t place, struct slice body);
 
+/** Replaces a field, name and all, by `whole`: it must be one well-formed field with its CRLF. */
+void header_set_whole(struct header *h, struct arena *arena, size_t place, struct slice whole);
+
 /** Writes the block, without the blank line that ends it. */
 void header_write(const struct header *h, struct buf *out);
 

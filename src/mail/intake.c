@@ -57,13 +57,22 @@ static size_t find_end(struct intake *in, struct slice chunk)
 	return chunk.len;
 }
 
+static bool read_chunk(struct intake *in, size_t *got, struct error *err)
+{
+	char *into = in->window + HELD_MAX;
+
+	if (in->read)
+		return in->read(in->context, into, CHUNK_OCTETS, got, err);
+	return file_read(in->fd, into, CHUNK_OCTETS, got, in->name, err);
+}
+
 bool intake_next(struct intake *in, struct slice *chunk, struct error *err)
 {
 	*chunk = (struct slice){in->window, 0};
 	while (chunk->len == 0 && !in->has_ended) {
 		size_t got = 0;
 
-		if (!file_read(in->fd, in->window + HELD_MAX, CHUNK_OCTETS, &got, in->name, err))
+		if (!read_chunk(in, &got, err))
 			return false;
 		if (got == 0) {
 			/* A dot that is the very last of the input ended it as well. */
@@ -85,10 +94,9 @@ void intake_drain(struct intake *in)
 	struct stat st;
 	size_t got = 1;
 
-	if (in->has_ended || (fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode)))
+	if (in->has_ended || (!in->read && fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode)))
 		return;
-	while (got > 0 &&
-		file_read(in->fd, in->window + HELD_MAX, CHUNK_OCTETS, &got, in->name, &ignored))
+	while (got > 0 && read_chunk(in, &got, &ignored))
 		;
 	in->has_ended = true;
 }

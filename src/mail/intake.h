@@ -4,14 +4,23 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+/**
+ * Gives up to `octets` of a message that does not come from a descriptor; *got
+ * is 0 only at its end, and then at every further call.
+ */
+typedef bool intake_read_fn(
+	void *context, void *into, size_t octets, size_t *got, struct error *err);
+
 struct intake {
-	int fd;             /* borrowed */
-	const char *name;   /* borrowed, for the words */
-	bool dot_ends;      /* a line with only a dot ends the input */
-	bool has_ended;     /* nothing is read any more */
-	char *window;       /* private: owned */
-	size_t held;        /* private: octets of "." or ".CR" that wait for what follows */
-	bool at_line_start; /* private: the next octet begins a line */
+	int fd;               /* borrowed */
+	intake_read_fn *read; /* in place of fd, where it is not NULL */
+	void *context;        /* borrowed, for read */
+	const char *name;     /* borrowed, for the words */
+	bool dot_ends;        /* a line with only a dot ends the input */
+	bool has_ended;       /* nothing is read any more */
+	char *window;         /* private: owned */
+	size_t held;          /* private: octets of "." or ".CR" that wait for what follows */
+	bool at_line_start;   /* private: the next octet begins a line */
 };
 
 /** Starts; fd and name must outlive the reading. */

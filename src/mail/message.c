@@ -234,6 +234,8 @@ bool message_read(const struct message_source *source, struct message *out, stru
 	};
 
 	intake_init(&r.intake, source->fd, source->name, source->dot_ends);
+	r.intake.read = source->read;
+	r.intake.context = source->context;
 	body_init(&r.body, source->spill_dirs);
 	if (!read_all(&r, err) || !check_header(&r, err)) {
 		if (err->exit_code != EX_IOERR)
@@ -260,26 +262,9 @@ void message_done(struct message *m)
 	m->spill = -1;
 }
 
-/* Octets of the longest line of canonical text. */
-static size_t longest_line_of(struct slice text)
-{
-	size_t longest = 0;
-
-	while (text.len > 0) {
-		size_t lf = slice_find(text, '\n');
-		size_t octets = lf > 0 && lf < text.len ? lf - 1 : lf;
-
-		if (octets > longest)
-			longest = octets;
-		text = slice_from(text, lf + 1);
-	}
-	return longest;
-}
-
 void message_content(struct message *m, struct content *out)
 {
 	struct content c = m->facts;
-	size_t longest;
 
 	m->head.ceiling = head_max;
 	buf_clear(&m->head);
@@ -287,9 +272,6 @@ void message_content(struct message *m, struct content *out)
 	buf_add(&m->head, SLICE("\r\n"));
 	c.head = buf_slice(&m->head);
 	c.body = m->spill > 2 ? (struct slice){0} : buf_slice(&m->body);
-	c.head_has_8bit = slice_has_8bit(c.head);
-	longest = longest_line_of(c.head);
-	if (longest > c.longest_line)
-		c.longest_line = longest;
+	content_note_head(&c);
 	*out = c;
 }

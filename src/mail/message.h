@@ -5,10 +5,13 @@
 #include "base/error.h"
 #include "mail/content.h"
 #include "mail/header.h"
+#include "mail/intake.h"
 
 /* What the reader is told. */
 struct message_source {
 	int fd;                    /* read to its end */
+	intake_read_fn *read;      /* in place of fd, where it is not NULL */
+	void *context;             /* for read */
 	const char *name;          /* for the words: "standard input" */
 	uint64_t max_octets;       /* limit of the whole message in canonical form; 0: none */
 	bool dot_ends;             /* a line with only a dot ends the input */

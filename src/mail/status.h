@@ -31,8 +31,16 @@ struct phase_facts {
 
 extern const struct phase_facts phase_table[PHASE_COUNT];
 
-/** The fate a reply code means at a phase; codes that make no sense there are FATE_LATER. */
+/**
+ * The fate a reply that is no success means at a phase. Codes that make no sense
+ * there, and 0 for no reply, are FATE_LATER, but FATE_UNCERTAIN behind the last
+ * octet of a message. Refusals up to the handshake are FATE_LATER, save those of
+ * EHLO by a server that knows the command.
+ */
 enum fate status_fate(enum smtp_phase phase, int code);
 
-/** The sysexits code for a permanent refusal at a phase (contract C67). */
+/**
+ * The sysexits code for a permanent refusal at a phase (contract C67); enhanced
+ * may be NULL or "".
+ */
 int status_exit_code(enum smtp_phase phase, int code, const char *enhanced);

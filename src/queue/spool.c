@@ -70,7 +70,7 @@ bool spool_sync_directory(const struct spool *s, int dir, bool failed, struct er
 static bool sync_parent(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	size_t len = slash > path ? (size_t)(slash - path) : 1;
+	size_t len = slash && slash > path ? (size_t)(slash - path) : 1;
 	CLEANUP(mem_free) char *parent = slash ? mem_dup(path, len) : mem_strdup(".");
 	CLEANUP(fd_close) int fd = open(parent, OPEN_DIRECTORY);
 
@@ -89,7 +89,9 @@ static bool make_path(const char *path, struct error *err)
 	CLEANUP(mem_free) char *part = mem_strdup(path);
 	struct error first = {0};
 
-	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(part, '/'); slash; slash = strchr(slash + 1, '/')) {
+		if (slash == part)
+			continue;
 		*slash = '\0';
 		if (!make_one(part) && errno != EEXIST && first.exit_code == 0)
 			error_errno(&first, EX_CANTCREAT, "cannot make the directory '%s'", part);
@@ -185,7 +187,7 @@ bool spool_open(const char *directory, bool create, struct spool **out, struct e
 
 	struct spool *s = mem_alloc(sizeof(*s));
 
-	*s = (struct spool){.path = path, .dir = fd, .failed = -1};
+	*s = (struct spool){.path = path, .dir = fd, .failed = -1, .uid = geteuid()};
 	path = NULL;
 	fd = -1;
 	*out = s;
@@ -281,7 +283,11 @@ bool spool_unlink(int dir, const char *name)
 /* Octets of the run of small hexadecimal digits at the start of text. */
 static size_t hex_run(const char *text)
 {
-	return strspn(text, "0123456789abcdef");
+	size_t len = 0;
+
+	while ((text[len] >= '0' && text[len] <= '9') || (text[len] >= 'a' && text[len] <= 'f'))
+		len++;
+	return len;
 }
 
 bool spool_is_id(const char *name)

@@ -24,9 +24,10 @@ void spool_free(struct spool *s);
 
 /* Limits of an addition; 0: none. */
 struct spool_limits {
-	/* Octets of all entries of the queue together, or of failed/. Beyond a
-	 * thousand entries their mean size is estimated from the first thousand
-	 * of the directory, so that an addition to a long queue stays cheap. */
+	/* Octets of all entries of the queue together, or of failed/. With more
+	 * than about a thousand entries only some additions look, so that one
+	 * costs the same however long the queue is, and the limit may be passed
+	 * by a small part. */
 	uint64_t max_octets;
 };
 

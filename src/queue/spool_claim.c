@@ -53,7 +53,7 @@ static enum spool_claim_result check_file(
 {
 	if (!S_ISREG(st->st_mode))
 		return damaged(c, "is not a regular file", err);
-	if (st->st_uid != geteuid())
+	if (st->st_uid != c->spool->uid)
 		return damaged(c, "belongs to somebody else", err);
 	if (st->st_nlink > 1)
 		return damaged(c, "has a second name (hard link)", err);

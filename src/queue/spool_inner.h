@@ -10,6 +10,7 @@ struct spool {
 	char *path;         /* owned */
 	int dir;            /* the queue directory */
 	int failed;         /* failed/, or -1 while it was not needed or is missing */
+	uid_t uid;          /* ours, the owner of all that is believed */
 	int64_t last_stamp; /* microseconds in the last name made, so that order is kept */
 };
 

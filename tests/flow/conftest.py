@@ -3,13 +3,16 @@
 PILLARBOX_BUILD names the build directory (default: build beside the sources).
 """
 
+import fcntl
 import os
 import pwd
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -98,6 +101,11 @@ class Result:
         return self
 
 
+def first_word(text):
+    """The address in front; blanks in a quoted local part belong to it."""
+    return re.match(r'(?:"(?:[^"\\]|\\.)*"|[^ ])*', text).group(0)
+
+
 class Entry:
     """A file of the queue, taken apart as the format says."""
 
@@ -117,14 +125,14 @@ class Entry:
         for line in lines[1:]:
             key, _, value = line.partition(" ")
             if key in ("R", "D", "F", "S") and len(key) == 1:
-                self.states[value.split(" ")[0]] = key
+                self.states[first_word(value)] = key
             else:
                 self.values[key] = value
         self.raw = raw
 
     @property
     def sender(self):
-        return self.values["from"].strip().strip("<>")
+        return first_word(self.values["from"]).strip("<>")
 
     @property
     def pending(self):
@@ -336,6 +344,11 @@ class Sandbox:
                         pass
 
 
+def pipe_is_empty(pipe):
+    """True when its reader has taken all that was written."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0] == 0
+
+
 def eventually(condition, timeout=20):
     """Waits for a condition on files, which nobody announces."""
     deadline = time.monotonic() + timeout
@@ -421,3 +434,22 @@ def have(program):
 
 
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root")
+
+
+@pytest.fixture(scope="session")
+def postfix_server(certs):
+    """One real Postfix with Dovecot for the whole run."""
+    import postfix as postfix_module
+
+    reason = postfix_module.missing()
+    if reason:
+        pytest.skip(reason)
+    with postfix_module.Postfix(certs.get("rsa")) as server:
+        yield server
+
+
+@pytest.fixture
+def postfix(postfix_server):
+    """The same with empty mailboxes."""
+    postfix_server.empty()
+    return postfix_server

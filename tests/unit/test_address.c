@@ -3,7 +3,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/buf.h"
+#include "base/base64.h"
+#include "base/text.h"
 #include "mail/address.h"
 
 /* Writes a list as "name|local|domain; ..." so that a case is one line. */
@@ -384,6 +385,125 @@ static void sameness_regards_case_in_the_local_part_alone(void **state)
 	assert_int_equal(address_domain("").len, 0);
 }
 
+/* Qualifies bare names, and gives "gone" a new address. */
+static const char *qualify(void *context, struct arena *arena, const struct mailbox *box)
+{
+	if (strcmp(box->local, "gone") == 0)
+		return "new@z";
+	return box->domain[0] == '\0' ? arena_printf(arena, "%s@%s", box->local, (char *)context)
+				      : NULL;
+}
+
+static void rewriting_touches_the_addresses_alone(void **state)
+{
+	static const struct {
+		const char *body, *want;
+	} cases[] = {
+		{" root (Cron Daemon)", " root@host (Cron Daemon)"},
+		{" root(x)", " root@host(x)"},
+		{" \"(Cron Daemon)\" <user>", " \"(Cron Daemon)\" <user@host>"},
+		{" a@x,\r\n\tbob , <@r:carl>;", " a@x,\r\n\tbob@host , <@r:carl@host>;"},
+		{" g: ann, gone@y, =?q?= <b>;, \"a b\"",
+			" g: ann@host, new@z, =?q?= <b@host>;, \"a b\"@host"},
+		{" gone (x) @ (y) y . z (w)", " new@z (w)"},
+		{" a@x", " a@x"},
+		{"", ""},
+		{" root, a b@x", " root, a b@x"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct slice got =
+			address_rewrite(*state, slice_of(cases[i].body), qualify, (char[]){"host"});
+
+		assert_string_equal(arena_dup(*state, got), cases[i].want);
+	}
+}
+
+static void names_are_formatted(void **state)
+{
+	static const struct {
+		const char *name, *want;
+	} cases[] = {
+		{"", "a@x"},
+		{" \r\n ", "a@x"},
+		{"Ann Lee", "Ann Lee <a@x>"},
+		{" Ann\tLee ", "Ann Lee <a@x>"},
+		{"Ann  Lee", "\"Ann  Lee\" <a@x>"},
+		{"Lee, Ann", "\"Lee, Ann\" <a@x>"},
+		{"John Q. Public", "\"John Q. Public\" <a@x>"},
+		{"a \"b\" \\", "\"a \\\"b\\\" \\\\\" <a@x>"},
+		{"x\r\nBcc: evil@y", "\"xBcc: evil@y\" <a@x>"},
+		{"a\x01\x7f\xc2\x9b"
+		 "b",
+			"ab <a@x>"},
+		{"=?utf-8?q?J=C3=B6rg?=", "=?utf-8?q?J=C3=B6rg?= <a@x>"},
+		{"J\xc3\xb6rg M", "=?UTF-8?Q?J=C3=B6rg_M?= <a@x>"},
+		{"J\xf6rg M", "=?UTF-8?Q?J=C3=B6rg_M?= <a@x>"},
+		{"\xe4\xbe\x8b\xe4\xbe\x8b", "=?UTF-8?B?5L6L5L6L?= <a@x>"},
+		{"\xc3\xb6, \"(<@>)\"=?_", "=?UTF-8?B?w7YsICIoPEA+KSI9P18=?= <a@x>"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_string_equal(address_format(*state, cases[i].name, "a@x"), cases[i].want);
+}
+
+/* Fails where an encoded word or its line is too long, or holds half a character. */
+static void check_encoded(struct arena *arena, const char *text, struct slice name)
+{
+	CLEANUP(buf_done) struct buf decoded = BUF(10 * name.len);
+	struct slice rest = slice_of(text);
+	struct slice line = slice_word(&rest, "\r\n");
+	size_t column = strlen("Resent-From: ");
+
+	for (; line.len > 0; line = slice_word(&rest, "\r\n")) {
+		assert_true(column + line.len <= 76);
+		column = 0;
+		for (struct slice word = slice_word(&line, " "); word.len > 0;
+			word = slice_word(&line, " ")) {
+			if (word.ptr[0] == '<')
+				continue;
+			assert_true(word.len <= 75);
+			assert_true(slice_starts(word, SLICE("=?UTF-8?B?")));
+
+			size_t before = decoded.len;
+			struct slice inside = slice_upto(slice_from(word, 10), word.len - 12);
+
+			assert_true(base64_decode(&decoded, inside));
+			assert_true(text_is_utf8(slice_from(buf_slice(&decoded), before)));
+		}
+	}
+	assert_string_equal(buf_text(&decoded), arena_dup(arena, name));
+}
+
+static void long_names_are_folded(void **state)
+{
+	CLEANUP(buf_done) struct buf name = BUF(1000);
+
+	for (size_t i = 0; i < 60; i++) {
+		buf_add_text(&name, i % 2 ? "\xe4\xbe\x8b" : "\xf0\x9f\x98\x80");
+		buf_add_text(&name, i % 7 ? "" : "\xc3\xb6");
+		check_encoded(*state,
+			address_format(*state, buf_text(&name), "someone.long@mail.example.org"),
+			buf_slice(&name));
+	}
+}
+
+static void a_megabyte_of_name_is_formatted_in_lines(void **state)
+{
+	char *name = arena_alloc(*state, 1000001);
+
+	memset(name, 'n', 1000000);
+
+	const char *text = address_format(*state, name, "a@x");
+
+	for (const char *line = text; line;) {
+		const char *end = strchr(line, '\n');
+
+		assert_true((end ? (size_t)(end - line) : strlen(line)) <= 78);
+		line = end ? end + 1 : NULL;
+	}
+}
+
 static double seconds(void)
 {
 	struct timespec now;
@@ -477,6 +597,10 @@ int main(void)
 		cmocka_unit_test(wire_forms),
 		cmocka_unit_test(labels_and_names_have_limits),
 		cmocka_unit_test(sameness_regards_case_in_the_local_part_alone),
+		cmocka_unit_test(rewriting_touches_the_addresses_alone),
+		cmocka_unit_test(names_are_formatted),
+		cmocka_unit_test(long_names_are_folded),
+		cmocka_unit_test(a_megabyte_of_name_is_formatted_in_lines),
 		cmocka_unit_test(hostile_lists_take_linear_time),
 		cmocka_unit_test(comments_nest_10000_deep),
 	};

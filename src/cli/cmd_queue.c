@@ -1,0 +1,315 @@
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "cli/duration.h"
+#include "cli/print.h"
+#include "cli/programs.h"
+#include "cli/queue_change.h"
+#include "cli/queue_view.h"
+#include "submit/runner.h"
+
+/* What the words behind "queue" ask for. */
+struct call {
+	bool as_json;
+	bool all;
+	bool check;
+	bool verbose;
+	const char *account;
+	const char *every;
+	char **ids;
+	int id_count;
+};
+
+static int fail(const struct error *err)
+{
+	print_error("pillarbox", err);
+	return err->exit_code;
+}
+
+static int list(struct outbox *outbox, const struct call *call)
+{
+	struct error err = {0};
+
+	return queue_view_list(outbox, call->as_json, &err) ? EX_OK : fail(&err);
+}
+
+static int needs_ids(const char *what)
+{
+	struct error err = {0};
+
+	error_set(&err, EX_USAGE, "'queue %s' needs the id of a message", what);
+	error_hint(&err, "'pillarbox queue' lists them");
+	return fail(&err);
+}
+
+static int show(struct outbox *outbox, const struct call *call)
+{
+	struct error err = {0};
+
+	if (call->id_count != 1)
+		return needs_ids("show");
+	return queue_view_show(outbox, call->ids[0], &err) ? EX_OK : fail(&err);
+}
+
+/* Applies a change to each id; one that fails does not keep the others from it. */
+static int change(struct outbox *outbox, const struct call *call, const char *what,
+	bool (*apply)(struct outbox *, const char *, struct error *))
+{
+	int code = EX_OK;
+
+	if (call->id_count == 0)
+		return needs_ids(what);
+	for (int i = 0; i < call->id_count; i++) {
+		struct error err = {0};
+
+		if (!apply(outbox, call->ids[i], &err))
+			code = fail(&err);
+	}
+	return code;
+}
+
+static int hold(struct outbox *outbox, const struct call *call)
+{
+	return change(outbox, call, "hold", queue_change_hold);
+}
+
+static int release(struct outbox *outbox, const struct call *call)
+{
+	return change(outbox, call, "release", queue_change_release);
+}
+
+static int delete (struct outbox *outbox, const struct call *call)
+{
+	return change(outbox, call, "delete", queue_change_delete);
+}
+
+static volatile sig_atomic_t was_stopped;
+
+static void note_stop(UNUSED int signal_number)
+{
+	was_stopped = 1;
+}
+
+static bool is_stopped(void)
+{
+	return was_stopped != 0;
+}
+
+/* SIGTERM, SIGINT and SIGHUP end a run between two messages. */
+static void watch_signals(void)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction action = {.sa_handler = note_stop};
+	struct sigaction old;
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+}
+
+static void tell_person(UNUSED void *context, const char *id, const char *what, const char *why)
+{
+	printf("%s %s%s%s\n", id, what, why[0] ? ": " : "", why);
+	fflush(stdout);
+}
+
+static void tell_program(UNUSED void *context, const char *id, const char *what, const char *why)
+{
+	CLEANUP(buf_done) struct buf line = BUF(65536);
+	struct json json = {.out = &line};
+
+	json_open(&json, '{');
+	json_text(&json, "id", id);
+	json_text(&json, "result", what);
+	json_text(&json, "error", why);
+	json_close(&json, '}');
+	puts(buf_text(&line));
+	fflush(stdout);
+}
+
+static bool run_once(struct outbox *outbox, const struct call *call, struct error *err)
+{
+	bool is_watched = isatty(STDOUT_FILENO) || call->verbose;
+	struct runner_options options = {
+		.account = call->account,
+		.mode = {.in_queue_run = true, .trace = call->verbose ? print_trace : NULL},
+		.is_stopped = is_stopped,
+		.tell = call->as_json ? tell_program
+			: is_watched  ? tell_person
+				      : NULL,
+	};
+	struct runner_report report = {0};
+	char program[] = "pillarbox";
+
+	options.mode.trace_context = program;
+	if (!outbox_open(outbox, false, err))
+		return err->exit_code == EX_NOINPUT;
+	return runner_run(outbox, &options, &report, err);
+}
+
+/* A foreground loop for containers and systems without timers; only a signal
+ * ends it. A queue that cannot be read now may be readable later. */
+static int run_again_and_again(struct outbox *outbox, const struct call *call, int64_t pause_s)
+{
+	while (!is_stopped()) {
+		struct error err = {0};
+
+		if (!run_once(outbox, call, &err))
+			print_error("pillarbox", &err);
+		for (int64_t s = 0; s < pause_s && !is_stopped(); s++)
+			poll(NULL, 0, 1000);
+	}
+	return EX_OK;
+}
+
+static int run(struct outbox *outbox, const struct call *call)
+{
+	struct error err = {0};
+	int64_t pause_s = 0;
+
+	watch_signals();
+	if (!call->every)
+		return run_once(outbox, call, &err) ? EX_OK : fail(&err);
+	if (!duration_read(call->every, &pause_s, &err)) {
+		error_prefix(&err, "--every");
+		return fail(&err);
+	}
+	return run_again_and_again(outbox, call, pause_s);
+}
+
+static int retry(struct outbox *outbox, const struct call *call)
+{
+	struct error err = {0};
+	int code = EX_OK;
+
+	if (call->all)
+		code = queue_change_retry_all(outbox, &err) ? EX_OK : fail(&err);
+	else
+		code = change(outbox, call, "retry", queue_change_retry);
+	return code == EX_OK ? run(outbox, call) : code;
+}
+
+static const struct action {
+	const char *name;
+	int (*act)(struct outbox *outbox, const struct call *call);
+	const char *usage;
+	const char *help;
+} actions[] = {
+	{"list", list, "[--json]", "what waits and what failed; the default"},
+	{"show", show, "ID", "envelope and message"},
+	{"run", run, "[--account NAME] [--every 5m] [--json]", "try what is due"},
+	{"retry", retry, "ID... | --all", "try these now, failed ones too"},
+	{"hold", hold, "ID...", "no further attempts until released"},
+	{"release", release, "ID...", "end hold"},
+	{"delete", delete, "ID...", "remove for good"},
+};
+
+static int print_help(void)
+{
+	puts("usage: pillarbox queue [ACTION] ...\n");
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+		printf("  %-8s %-40s %s\n", actions[i].name, actions[i].usage, actions[i].help);
+	puts("  --check                                           one line and an exit code for "
+	     "monitoring");
+	return EX_OK;
+}
+
+static bool parse(int argc, char **argv, struct call *call, bool *wants_help, struct error *err)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"all", no_argument, NULL, 'A'},
+		{"check", no_argument, NULL, 'c'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"account", required_argument, NULL, 'a'},
+		{"every", required_argument, NULL, 'e'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int letter;
+
+	opterr = 0;
+	while ((letter = getopt_long(argc, argv, ":a:v", options, NULL)) != -1) {
+		switch (letter) {
+		case 'j':
+			call->as_json = true;
+			break;
+		case 'A':
+			call->all = true;
+			break;
+		case 'c':
+			call->check = true;
+			break;
+		case 'v':
+			call->verbose = true;
+			break;
+		case 'a':
+			call->account = optarg;
+			break;
+		case 'e':
+			call->every = optarg;
+			break;
+		case 'h':
+			*wants_help = true;
+			break;
+		default:
+			error_set(err, EX_USAGE, "unknown option or missing value: %.64s",
+				argv[optind - 1]);
+			return error_hint(err, "see 'pillarbox queue --help'");
+		}
+	}
+	call->ids = argv + optind;
+	call->id_count = argc - optind;
+	return true;
+}
+
+/* The first word that is no option names the action. */
+static const struct action *find_action(struct call *call, struct error *err)
+{
+	if (call->id_count == 0)
+		return &actions[0];
+
+	const char *name = call->ids[0];
+
+	call->ids++;
+	call->id_count--;
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+		if (strcmp(actions[i].name, name) == 0)
+			return &actions[i];
+	error_set(err, EX_USAGE, "'queue' knows no '%.64s'", name);
+	error_hint(err, "see 'pillarbox queue --help'");
+	return NULL;
+}
+
+int pillarbox_queue(int argc, char **argv, const char *config_file)
+{
+	struct call call = {0};
+	struct config config = {0};
+	struct outbox outbox;
+	struct error err = {0};
+	bool wants_help = false;
+
+	if (!parse(argc, argv, &call, &wants_help, &err))
+		return fail(&err);
+	if (wants_help)
+		return print_help();
+
+	const struct action *action = find_action(&call, &err);
+
+	if (!action || !config_load(config_file, &config, &err))
+		return fail(&err);
+	log_set("pillarbox", config.log.file, config.log.syslog, config.log.json);
+	outbox_init(&outbox, &config);
+
+	int code = call.check ? queue_view_check(&outbox) : action->act(&outbox, &call);
+
+	outbox_done(&outbox);
+	config_done(&config);
+	return code;
+}

@@ -1,0 +1,18 @@
+/* The values of -N, -R and -V (RFC 3461). A value that is not understood is
+ * never a reason to lose mail: the caller leaves the option out. */
+#pragma once
+
+#include "base/common.h"
+#include "mail/envelope.h"
+
+/** "never" alone, or a comma list of success, failure and delay, in any case; then *out is set. */
+bool dsn_notify_is_valid(const char *value, unsigned *out) NODISCARD;
+
+/** "full" or "hdrs", in any case; then *out is set. */
+bool dsn_return_is_valid(const char *value, enum dsn_return *out) NODISCARD;
+
+/**
+ * An envelope identifier in xtext (RFC 3461 section 4), on the heap for the
+ * life of the process; NULL where it is empty, not printable ASCII, or its xtext is longer than 100.
+ */
+const char *dsn_envid(const char *value);

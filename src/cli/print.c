@@ -1,0 +1,43 @@
+#include "cli/print.h"
+
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+enum { LONGEST_LINE = 1024 };
+
+/* One write, so that lines of several processes do not mix. */
+static void write_line(struct buf *line)
+{
+	struct error ignored = {0};
+
+	if (line->len >= LONGEST_LINE)
+		line->len = LONGEST_LINE - 1;
+	buf_add_char(line, '\n');
+	(void)!file_write(STDERR_FILENO, buf_slice(line), "standard error", &ignored);
+}
+
+void print_error(const char *program, const struct error *err)
+{
+	CLEANUP(buf_done) struct buf line = BUF(4 * LONGEST_LINE);
+
+	buf_printf(&line, "%s: ", program);
+	text_sanitize(&line, slice_of(err->text), sizeof(err->text));
+	if (err->hint[0]) {
+		size_t room = LONGEST_LINE > line.len + 4 ? LONGEST_LINE - line.len - 4 : 0;
+
+		buf_add_text(&line, "; ");
+		text_sanitize(&line, slice_of(err->hint), room);
+	}
+	write_line(&line);
+}
+
+void print_trace(void *context, char direction, const char *line)
+{
+	CLEANUP(buf_done) struct buf text = BUF(4 * LONGEST_LINE);
+
+	buf_printf(&text, "%s: %c ", (const char *)context, direction);
+	text_sanitize(&text, slice_of(line), LONGEST_LINE - 64);
+	write_line(&text);
+}

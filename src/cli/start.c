@@ -1,0 +1,66 @@
+#include "cli/start.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
+#include "base/file.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
+/* Secrets of this process belong in no core file and to no debugger. */
+static void hide_memory(void)
+{
+	struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+#ifdef __linux__
+	/* The leak checker of a sanitizer build looks at its own process. */
+	if (!IS_SANITIZED)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+/* Descriptors that a careless caller left open are none of our business, and
+ * none of our children's. */
+static void close_inherited(void)
+{
+#if defined(__linux__) && defined(SYS_close_range)
+	if (!IS_SANITIZED && syscall(SYS_close_range, 3U, ~0U, 0U) == 0)
+		return;
+#endif
+	for (int fd = 3; fd < 64; fd++)
+		if (!IS_SANITIZED)
+			close(fd);
+}
+
+bool start_process(bool *stdin_was_open, struct error *err)
+{
+	if (getuid() != geteuid() || getgid() != getegid())
+		return error_set(
+			err, EX_NOPERM, "pillarbox must not be installed set-uid or set-gid");
+	if (!file_open_standard(stdin_was_open, err))
+		return false;
+	close_inherited();
+	hide_memory();
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	umask(077);
+	return true;
+}

@@ -1,0 +1,229 @@
+#include "config/settings.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/guard.h"
+#include "mail/address.h"
+
+/* Enough to mend a file by; a file of nothing but faults is not worth more. */
+enum { MOST_FAULTS = 100 };
+enum { MOST_ALIASES = 4096 };
+
+static struct setting *new_settings(struct settings *s)
+{
+	return arena_alloc(&s->config->arena, option_count * sizeof(struct setting));
+}
+
+void settings_init(struct settings *s, struct config *c, config_fault_fn *fault, void *context)
+{
+	*s = (struct settings){.config = c, .fault = fault, .fault_context = context};
+	s->defaults.settings = new_settings(s);
+	s->alone.settings = new_settings(s);
+	s->environment.settings = new_settings(s);
+}
+
+bool settings_fault(struct settings *s, const struct error *fault)
+{
+	s->fault_count++;
+	if (s->fault_count <= MOST_FAULTS)
+		s->fault(s->fault_context, fault);
+	return s->fault_count < MOST_FAULTS;
+}
+
+const char *settings_origin(struct settings *s, const char *source, unsigned line)
+{
+	if (line == 0)
+		return source;
+	return arena_printf(&s->config->arena, "%s:%u", source, line);
+}
+
+bool settings_fault_at(struct settings *s, const char *source, unsigned line, struct error *fault)
+{
+	/* A name of ours behind another fault's "name: " would only repeat it. */
+	if (line > 0)
+		error_prefix(fault, "%s:%u", source, line);
+	else
+		error_prefix(fault, "%s", source);
+	return settings_fault(s, fault);
+}
+
+/* --- one setting -------------------------------------------------------------- */
+
+static bool is_here(const struct setting *set, const struct setting *origin)
+{
+	return set->value && set->layer == origin->layer;
+}
+
+/* Tells the fault of two settings of one layer that exclude each other. */
+static void tell_second(struct settings *s, const struct option *first,
+	const struct setting *before, const struct option *second, const struct setting *origin)
+{
+	struct error fault;
+	const char *where = settings_origin(s, before->source, before->line);
+
+	if (first == second)
+		error_set(&fault, EX_CONFIG, "%s is given twice; first in %s", first->key, where);
+	else
+		error_set(&fault, EX_CONFIG, "%s cannot stand beside %s, which is given in %s",
+			second->key, first->key, where);
+	settings_fault_at(s, origin->source, origin->line, &fault);
+}
+
+/* Makes way for a new setting of a group. False when one is there already. */
+static bool clear_group(struct settings *s, struct section *section, const struct option *option,
+	const struct setting *origin)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		struct setting *other = &section->settings[i];
+		bool is_same = &options[i] == option;
+
+		if (!is_same &&
+			(option->group == OPTION_ALONE || options[i].group != option->group))
+			continue;
+		if (is_here(other, origin)) {
+			tell_second(s, &options[i], other, option, origin);
+			return false;
+		}
+		other->value = NULL;
+	}
+	return true;
+}
+
+/* Copies a value to where it stays, and notes it when it is a secret. */
+static char *keep_value(struct settings *s, const struct option *option, struct slice value)
+{
+	struct config *c = s->config;
+	char *text = arena_dup(&c->arena, value);
+
+	if (option->type == OPTION_SECRET) {
+		struct config_secret *secret = arena_alloc(&c->arena, sizeof(*secret));
+
+		*secret = (struct config_secret){text, c->secrets};
+		c->secrets = secret;
+	}
+	return text;
+}
+
+void settings_set(struct settings *s, struct section *section, const struct option *option,
+	struct slice value, const struct setting *origin)
+{
+	struct setting *setting = &section->settings[option - options];
+	union {
+		struct account account;
+		struct config config;
+	} trial;
+	struct error fault;
+
+	if (!clear_group(s, section, option, origin))
+		return;
+	*setting = *origin;
+	setting->value = keep_value(s, option, value);
+	memset(&trial, 0, sizeof(trial));
+	if (!option_read(option, &s->config->arena, setting->value, &trial, &fault)) {
+		settings_fault_at(s, origin->source, origin->line, &fault);
+		setting->value = NULL;
+	}
+}
+
+/* --- aliases ------------------------------------------------------------------- */
+
+/* Called as sendmail nothing opens files or starts programs (DESIGN section 1). */
+static bool is_file_or_program(const struct mailbox *box)
+{
+	char first = box->local[0] == '"' ? box->local[1] : box->local[0];
+
+	return box->domain[0] == '\0' && (first == '/' || first == '|');
+}
+
+static bool check_target(struct settings *s, struct slice target, struct error *err)
+{
+	static const char not_files[] = "an alias leads to addresses, never to a file or a program";
+	struct mailbox_list list = {0};
+
+	if (target.len == 0)
+		return error_set(err, EX_CONFIG, "the alias has no target");
+	if (slice_istarts(target, SLICE(":include:")))
+		return error_set(err, EX_CONFIG, "%s", not_files);
+	if (!address_parse_list(&s->config->arena, target, &list, err))
+		return false;
+	for (size_t i = 0; i < list.count; i++) {
+		const char *wire;
+
+		if (is_file_or_program(&list.items[i]))
+			return error_set(err, EX_CONFIG, "%s", not_files);
+		if (!address_wire(&s->config->arena, &list.items[i], &wire, err))
+			return false;
+	}
+	if (list.count == 0)
+		return error_set(err, EX_CONFIG, "the alias leads to no address");
+	return true;
+}
+
+static bool check_name(struct slice name, struct error *err)
+{
+	if (slice_find(name, '@') < name.len)
+		return error_set(err, EX_CONFIG,
+			"aliases are for names without a domain; leave out '@' and what follows");
+	if (!text_is_utf8(name))
+		return error_set(err, EX_CONFIG, "the name of the alias is not UTF-8");
+	return true;
+}
+
+static struct alias_line *find_alias(struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->alias_count; i++)
+		if (strcmp(c->aliases[i].name, name) == 0)
+			return &c->aliases[i];
+	return NULL;
+}
+
+/* A place at the end of the aliases. */
+static struct alias_line *new_alias(struct settings *s)
+{
+	struct config *c = s->config;
+
+	if (c->alias_count == s->alias_space) {
+		size_t space = s->alias_space > 0 ? s->alias_space * 2 : 16;
+		struct alias_line *grown = arena_alloc(&c->arena, space * sizeof(*grown));
+
+		if (c->alias_count > 0)
+			memcpy(grown, c->aliases, c->alias_count * sizeof(*grown));
+		c->aliases = grown;
+		s->alias_space = space;
+	}
+	return &c->aliases[c->alias_count++];
+}
+
+void settings_alias(
+	struct settings *s, struct slice name, struct slice target, const struct setting *origin)
+{
+	struct config *c = s->config;
+	char *key = arena_dup(&c->arena, name);
+	struct error fault = {0};
+
+	for (char *at = key; *at; at++)
+		*at = ascii_lower(*at);
+
+	struct alias_line *alias = find_alias(c, key);
+
+	if (!check_name(name, &fault) || !check_target(s, target, &fault))
+		;
+	else if (alias && alias->layer == (int)origin->layer)
+		error_set(&fault, EX_CONFIG, "the alias '%s' is given twice; first in %s", key,
+			alias->origin);
+	else if (!alias && c->alias_count == MOST_ALIASES)
+		error_set(&fault, EX_CONFIG, "there are more than %d aliases here", MOST_ALIASES);
+	if (fault.exit_code != 0) {
+		fault.exit_code = EX_CONFIG;
+		settings_fault_at(s, origin->source, origin->line, &fault);
+		return;
+	}
+	if (!alias)
+		alias = new_alias(s);
+	*alias = (struct alias_line){.name = key,
+		.target = arena_dup(&c->arena, target),
+		.origin = settings_origin(s, origin->source, origin->line),
+		.layer = (int)origin->layer};
+}

@@ -1,0 +1,267 @@
+#include "submit/deliver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config/secret.h"
+
+enum {
+	MOST_HOSTS = 16,
+	CONNECT_FOREGROUND_MS = 8 * 1000,
+	CONNECT_QUEUE_RUN_MS = 60 * 1000,
+	REPLY_FOREGROUND_MS = 2 * 60 * 1000,
+	REPLY_QUEUE_RUN_MS = 10 * 60 * 1000,
+	PROGRESS_MS = 60 * 1000,
+};
+
+struct deliverer {
+	const struct account *account;
+	struct smtp_params params;
+	struct dial_host host; /* the one in use */
+	struct buf auth;       /* mechanisms in one text */
+	struct smtp_session *session;
+};
+
+static bool give_secret(void *context, UNUSED bool fresh, struct buf *out, struct error *err)
+{
+	const struct deliverer *d = context;
+
+	return secret_get(d->account, out, err);
+}
+
+static bool logs_in(const struct account *a)
+{
+	for (size_t i = 0; i < a->auth.count; i++)
+		if (strcmp(a->auth.items[i], "none") == 0)
+			return false;
+	return a->user != NULL;
+}
+
+bool deliver_check(const struct account *account, struct error *err)
+{
+	CLEANUP(buf_wipe) struct buf secret = BUF(65536);
+
+	/* A command may ask the person something: it runs once, when its answer is needed. */
+	if (!logs_in(account) || account->password_command)
+		return true;
+	for (size_t i = 0; i < account->auth.count; i++)
+		if (strcmp(account->auth.items[i], "external") == 0)
+			return true;
+	return secret_get(account, &secret, err);
+}
+
+static bool is_loopback(const char *host)
+{
+	return slice_ieq(slice_of(host), SLICE("localhost")) || strcmp(host, "::1") == 0 ||
+	       slice_starts(slice_of(host), SLICE("127."));
+}
+
+static uint16_t port_of(const struct account *a)
+{
+	static const uint16_t ports[] = {
+		[ACCOUNT_TLS_STARTTLS] = 587,
+		[ACCOUNT_TLS_IMPLICIT] = 465,
+		[ACCOUNT_TLS_NONE] = 25,
+	};
+
+	return a->port ? a->port : ports[a->tls];
+}
+
+static void fill_login(struct deliverer *d)
+{
+	const struct account *a = d->account;
+	struct smtp_params *p = &d->params;
+
+	d->auth = BUF(1024);
+	for (size_t i = 0; i < a->auth.count; i++)
+		buf_printf(&d->auth, "%s%s", i > 0 ? " " : "", a->auth.items[i]);
+	p->auth = logs_in(a) || a->tls_cert_file ? buf_text(&d->auth) : "none";
+	if (!*p->auth)
+		p->auth = "auto";
+	p->user = a->user;
+	p->secret = logs_in(a) ? give_secret : NULL;
+	p->secret_context = d;
+	p->secret_can_refresh = a->password_command != NULL;
+	p->clear_login_allowed = a->insecure_login || a->socket;
+}
+
+static void fill_params(struct deliverer *d, const struct deliver_mode *mode)
+{
+	static const enum smtp_tls tls[] = {
+		[ACCOUNT_TLS_STARTTLS] = SMTP_TLS_STARTTLS,
+		[ACCOUNT_TLS_IMPLICIT] = SMTP_TLS_IMPLICIT,
+		[ACCOUNT_TLS_NONE] = SMTP_TLS_NONE,
+	};
+	const struct account *a = d->account;
+	bool waits_long = mode->in_queue_run;
+
+	d->params = (struct smtp_params){
+		.target = {.source = a->source, .proxy = a->proxy, .socket_path = a->socket},
+		.tls = tls[a->tls],
+		.policy =
+			{
+				.trust_file = a->tls_trust_file,
+				.pins = (const struct tls_pin *)a->tls_pins,
+				.pin_count = a->tls_pin_count,
+				.cert_file = a->tls_cert_file,
+				.key_file = a->tls_key_file,
+				.priority = a->tls_priority,
+			},
+		.lmtp = a->is_lmtp,
+		.ehlo = a->ehlo,
+		.progress_ms = a->timeout_ms ? a->timeout_ms : PROGRESS_MS,
+		.reply_ms = a->reply_timeout_ms ? a->reply_timeout_ms
+			    : waits_long        ? REPLY_QUEUE_RUN_MS
+						: REPLY_FOREGROUND_MS,
+		.trace = mode->trace,
+		.trace_context = mode->trace_context,
+	};
+	fill_login(d);
+}
+
+/* The hosts of an account one after the other; "srv:domain" stands for several. */
+struct host_list {
+	struct dial_host hosts[MOST_HOSTS];
+	size_t count;
+};
+
+static bool add_host(struct host_list *list, const struct account *a, const char *name,
+	int64_t deadline_ms, struct error *err)
+{
+	struct dial_host *host = &list->hosts[list->count];
+	size_t found;
+
+	if (list->count == MOST_HOSTS)
+		return true;
+	if (!slice_istarts(slice_of(name), SLICE("srv:"))) {
+		if (strlen(name) >= sizeof(host->name))
+			return error_set(
+				err, EX_CONFIG, "%s: the host name is too long", a->origin);
+		memcpy(host->name, name, strlen(name) + 1);
+		host->port = port_of(a);
+		host->implicit_tls = a->tls == ACCOUNT_TLS_IMPLICIT;
+		list->count++;
+		return true;
+	}
+	if (!dial_services(name + 4, host, MOST_HOSTS - list->count, &found, deadline_ms, err))
+		return false;
+	list->count += found;
+	return true;
+}
+
+static bool list_hosts(
+	const struct account *a, int64_t deadline_ms, struct host_list *list, struct error *err)
+{
+	if (a->socket)
+		return add_host(list, a, a->hosts.count > 0 ? a->hosts.items[0] : "localhost",
+			deadline_ms, err);
+	for (size_t i = 0; i < a->hosts.count; i++)
+		if (!add_host(list, a, a->hosts.items[i], deadline_ms, err) &&
+			i + 1 == a->hosts.count && list->count == 0)
+			return false;
+	if (list->count > 0)
+		return true;
+	error_set(err, EX_CONFIG, "%s: account '%s' has no host", a->origin, a->name);
+	return error_hint(err, "set 'host = smtp.example.com' in the account");
+}
+
+/* Another host is worth a try where this one could not be reached or said
+ * "later"; a refused login would be refused there as well. */
+static bool is_worth_next(const struct error *err)
+{
+	return err->fate == FATE_LATER;
+}
+
+static bool open_host(
+	struct deliverer *d, const struct dial_host *host, int64_t deadline_ms, struct error *err)
+{
+	struct smtp_params *p = &d->params;
+	int left = clock_left_ms(deadline_ms);
+
+	d->host = *host;
+	p->target.host = d->host.name;
+	p->target.port = d->host.port;
+	p->policy.host = d->account->tls_host ? d->account->tls_host : d->host.name;
+	if (d->account->tls != ACCOUNT_TLS_NONE)
+		p->tls = d->host.implicit_tls ? SMTP_TLS_IMPLICIT : SMTP_TLS_STARTTLS;
+	p->clear_login_allowed =
+		d->account->insecure_login || d->account->socket || is_loopback(d->host.name);
+	p->connect_ms = left > 0 ? left : 1;
+	return smtp_open(p, &d->session, err);
+}
+
+static bool open_any(struct deliverer *d, bool in_queue_run, struct error *err)
+{
+	int wait_ms = d->account->connect_timeout_ms;
+
+	if (wait_ms == 0)
+		wait_ms = in_queue_run ? CONNECT_QUEUE_RUN_MS : CONNECT_FOREGROUND_MS;
+
+	int64_t deadline = clock_deadline(wait_ms);
+	struct host_list list = {.count = 0};
+
+	if (!list_hosts(d->account, deadline, &list, err))
+		return false;
+	for (size_t i = 0; i < list.count; i++) {
+		/* Each of several hosts gets its share of the time that is left. */
+		int64_t share = clock_deadline(clock_left_ms(deadline) / (int)(list.count - i));
+
+		if (open_host(d, &list.hosts[i], share, err))
+			return true;
+		if (!is_worth_next(err))
+			return false;
+	}
+	return false;
+}
+
+bool deliver_open(const struct account *account, const struct deliver_mode *mode,
+	struct deliverer **out, struct error *err)
+{
+	struct deliverer *d = mem_alloc(sizeof(*d));
+
+	d->account = account;
+	fill_params(d, mode);
+	if (!open_any(d, mode->in_queue_run, err)) {
+		deliver_close(d);
+		return false;
+	}
+	*out = d;
+	return true;
+}
+
+bool deliver_message(struct deliverer *d, UNUSED enum long_lines long_lines,
+	UNUSED const char *spill_dir, struct smtp_mail *mail, struct error *err)
+{
+	const struct account *a = d->account;
+
+	mail->demands = (struct smtp_demands){
+		.require_tls = a->require_tls,
+		.deliver_by_s = a->deliver_by_s,
+		.deliver_by_mode = a->deliver_by_mode,
+		.priority = a->priority,
+		.has_priority = a->has_priority,
+		.hold_for_s = a->hold_for_s,
+	};
+	return smtp_send(d->session, mail, err);
+}
+
+bool deliver_is_usable(const struct deliverer *d)
+{
+	return d->session && smtp_is_usable(d->session);
+}
+
+const struct account *deliver_account(const struct deliverer *d)
+{
+	return d->account;
+}
+
+void deliver_close(struct deliverer *d)
+{
+	if (!d)
+		return;
+	smtp_close(d->session);
+	buf_done(&d->auth);
+	free(d);
+}

@@ -1,0 +1,51 @@
+/* From an account to an open session: the one place where configuration,
+ * secrets and the SMTP dialogue meet. */
+#pragma once
+
+#include "config/account.h"
+#include "smtp/session.h"
+
+/* How the person or the program wants it done. */
+struct deliver_mode {
+	bool in_queue_run;    /* longer time limits, nobody waits */
+	smtp_trace_fn *trace; /* for -v, or NULL */
+	void *trace_context;
+};
+
+/* A connection to an account's smarthost, logged in. */
+struct deliverer;
+
+/**
+ * Checks what can be checked without a network: secrets in files, their modes.
+ * Fails with EX_CONFIG or EX_NOPERM.
+ */
+bool deliver_check(const struct account *account, struct error *err) NODISCARD;
+
+/**
+ * Connects to the account's first host that works and logs in.
+ *
+ * account  borrowed, must outlive the deliverer
+ * out      set on success; release with deliver_close or deliver_abandon
+ *
+ * Fails as smtp_open, with the words for the last host tried.
+ */
+bool deliver_open(const struct account *account, const struct deliver_mode *mode,
+	struct deliverer **out, struct error *err) NODISCARD;
+
+/**
+ * Sends one message, fitted to what the server takes (8-bit, long lines). The
+ * outcome is as that of smtp_send.
+ *
+ * spill_dir  directory for the fitted form of a large message; NULL: TMPDIR, /var/tmp
+ */
+bool deliver_message(struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
+	struct smtp_mail *mail, struct error *err) NODISCARD;
+
+/** True while another message may go over this connection. */
+bool deliver_is_usable(const struct deliverer *d);
+
+/** The account that d belongs to. */
+const struct account *deliver_account(const struct deliverer *d);
+
+/** Says QUIT and frees. NULL is fine. */
+void deliver_close(struct deliverer *d);

@@ -1,0 +1,98 @@
+#include "submit/serve.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "smtp/server.h"
+#include "submit/names.h"
+
+struct service {
+	struct outbox *outbox;
+	const struct submission *defaults;
+	const struct deliver_mode *mode;
+	struct names names;
+	bool wants_run;
+};
+
+static bool check_recipient(void *context, const char *address, struct error *err)
+{
+	struct service *s = context;
+	CLEANUP(envelope_done) struct envelope scratch = {.sender = ""};
+	struct mailbox box;
+
+	return address_parse_one(&s->names.arena, slice_of(address), &box, err) &&
+	       names_add_recipient(&s->names, &box, &scratch, err);
+}
+
+/* Brackets keep a recipient one mailbox, whatever commas its quotes hold. */
+static const char **bracketed(struct arena *arena, const struct server_mail *mail)
+{
+	const char **operands = mem_alloc((mail->count + 1) * sizeof(*operands));
+
+	for (size_t i = 0; i < mail->count; i++)
+		operands[i] = arena_printf(arena, "<%s>", mail->recipients[i].address);
+	return operands;
+}
+
+/* All recipients of a transaction share what -N says, else what the first asked for. */
+static unsigned notify_of(const struct submission *defaults, const struct server_mail *mail)
+{
+	return defaults->notify != 0 ? defaults->notify : mail->recipients[0].notify;
+}
+
+static bool take_message(void *context, const struct server_mail *mail, intake_read_fn *read,
+	void *read_context, struct error *err)
+{
+	struct service *s = context;
+	CLEANUP(arena_done) struct arena arena = {0};
+	struct submission submission = *s->defaults;
+	struct submit_report report = {0};
+	const char **operands = bracketed(&arena, mail);
+	sigset_t old;
+
+	submission.read = read;
+	submission.read_context = read_context;
+	submission.input_name = "the SMTP client";
+	submission.sender = mail->sender;
+	submission.reads_headers = submission.reads_headers_alone = false;
+	submission.operands = operands;
+	submission.operand_count = mail->count;
+	submission.notify = notify_of(s->defaults, mail);
+	submission.ret = mail->ret != DSN_RETURN_UNSET ? mail->ret : s->defaults->ret;
+	submission.envid = mail->envid ? mail->envid : s->defaults->envid;
+
+	/* submit_message holds the signals; between messages they count again. */
+	sigprocmask(SIG_BLOCK, NULL, &old);
+
+	bool is_taken = submit_message(s->outbox, &submission, s->mode, &report, err);
+
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	free((void *)operands);
+	deliver_close(report.link);
+	s->wants_run = s->wants_run || report.wants_run;
+	return is_taken;
+}
+
+bool serve_client(struct outbox *outbox, const struct submission *defaults, int in, int out,
+	const struct deliver_mode *mode, bool *wants_run, struct error *err)
+{
+	struct service s = {.outbox = outbox, .defaults = defaults, .mode = mode};
+	struct server_handler handler = {
+		.recipient = check_recipient,
+		.message = take_message,
+		.context = &s,
+		.max_octets = outbox->config->mail.max_size,
+	};
+
+	names_init(&s.names, outbox->config);
+	handler.name = s.names.host[0] ? s.names.host : "localhost";
+
+	bool is_served = config_choose(outbox->config, defaults->account, defaults->sender, NULL,
+				 &s.names.account, err) &&
+			 server_run(in, out, &handler, err);
+
+	names_done(&s.names);
+	*wants_run = s.wants_run;
+	return is_served;
+}

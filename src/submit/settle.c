@@ -1,0 +1,234 @@
+#include "submit/settle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "submit/hooks.h"
+#include "submit/notice.h"
+
+/* Everything one settlement looks at. */
+struct settlement {
+	struct outbox *outbox;
+	struct spool_item *item;
+	const struct attempt *attempt;
+	int64_t now;
+	bool is_told; /* of the failures */
+};
+
+static void log_entry(const struct settlement *s, const char *event, const char *why)
+{
+	const struct log_field fields[] = {
+		{"id", s->item->id},
+		{"account", s->item->entry.account},
+		{"from", s->item->entry.envelope.sender},
+		{"server", s->attempt->remote},
+		{"reason", why},
+	};
+
+	log_event(event, fields, ARRAY_LEN(fields));
+}
+
+static const char *reason_of(const struct settlement *s)
+{
+	const struct envelope *e = &s->item->entry.envelope;
+
+	if (s->attempt->err)
+		return s->attempt->err->text;
+	for (size_t i = 0; i < e->count; i++)
+		if (e->recipients[i].state != RECIPIENT_DELIVERED && e->recipients[i].last.text &&
+			e->recipients[i].last.text[0])
+			return e->recipients[i].last.text;
+	return "";
+}
+
+static void run_failure_hook(const struct settlement *s)
+{
+	const struct envelope *e = &s->item->entry.envelope;
+	CLEANUP(buf_done) struct buf recipients = BUF(4096);
+	CLEANUP(buf_done) struct buf file = BUF(8192);
+
+	for (size_t i = 0; i < e->count; i++)
+		if (e->recipients[i].state == RECIPIENT_FAILED)
+			buf_printf(&recipients, "%s%s", recipients.len > 0 ? " " : "",
+				e->recipients[i].address);
+	buf_printf(&file, "%s/failed/%s", spool_path(s->outbox->spool), s->item->id);
+
+	const struct hook_facts facts = {
+		.event = "failure",
+		.id = s->item->id,
+		.account = s->item->entry.account,
+		.sender = e->sender,
+		.recipients = buf_text(&recipients),
+		.reason = reason_of(s),
+		.file = buf_text(&file),
+	};
+
+	hooks_run(s->outbox->config, &facts);
+}
+
+static struct notice_subject subject_of(const struct settlement *s)
+{
+	const struct entry *entry = &s->item->entry;
+
+	return (struct notice_subject){
+		.account = entry->account,
+		.envelope = &entry->envelope,
+		.content = &s->item->content,
+		.remote = s->attempt->remote ? s->attempt->remote : "",
+		.reason = reason_of(s),
+		.arrived = entry->created,
+		.retried_until = entry->created + s->outbox->config->queue.expire_s,
+	};
+}
+
+/* Tells the sender. False when nobody can be told: the null sender, or a queue
+ * that takes no notice; NOTIFY=NEVER counts as told. */
+static bool tell_sender(const struct settlement *s, enum notice_kind kind)
+{
+	struct notice_subject subject = subject_of(s);
+	struct error err = {0};
+
+	if (subject.envelope->sender[0] == '\0')
+		return false;
+	if (!notice_is_due(&subject, kind) || notice_queue(s->outbox, &subject, kind, &err))
+		return true;
+	log_entry(s, "notice-lost", err.text);
+	return false;
+}
+
+/* A notice is stored before the failure is recorded: F on disk means told. */
+static void tell_failures(struct settlement *s)
+{
+	struct envelope *e = &s->item->entry.envelope;
+
+	if (envelope_count(e, RECIPIENT_FAILED) == 0)
+		return;
+	s->is_told = tell_sender(s, NOTICE_FAILURE);
+	for (size_t i = 0; i < e->count; i++)
+		if (e->recipients[i].state == RECIPIENT_FAILED)
+			e->recipients[i].is_told = true;
+}
+
+/* Writes what is now known of the recipients. After a delivery this record is
+ * what keeps the message from being sent twice. */
+static void record_states(const struct settlement *s)
+{
+	struct error err = {0};
+
+	if (!spool_write_states(s->item, true, &err))
+		log_entry(s, "record-lost", err.text);
+}
+
+static void remove_entry(const struct settlement *s)
+{
+	struct error err = {0};
+
+	if (spool_remove(s->outbox->spool, s->item, &err))
+		return;
+	log_entry(s, "remove-failed", err.text);
+	if (!spool_bury(s->outbox->spool, s->item, &err))
+		log_entry(s, "bury-failed", err.text);
+}
+
+/* Where nothing reached anybody, or nobody could be told, the person gets to
+ * see the message itself under failed/. */
+static enum settled give_up(const struct settlement *s)
+{
+	const struct envelope *e = &s->item->entry.envelope;
+	struct error err = {0};
+
+	log_entry(s, "failed", reason_of(s));
+	if (s->is_told && envelope_count(e, RECIPIENT_DELIVERED) > 0) {
+		remove_entry(s);
+		return SETTLED_FAILED;
+	}
+	if (!spool_move(s->outbox->spool, s->item, true, &err))
+		log_entry(s, "move-failed", err.text);
+	run_failure_hook(s);
+	return SETTLED_FAILED;
+}
+
+/* The rest is given up for a reason that holds for all of it. */
+static void fail_pending(struct envelope *e, const struct error *why, bool keeps_reply)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		struct recipient *r = &e->recipients[i];
+
+		if (r->state != RECIPIENT_PENDING && r->state != RECIPIENT_SENT)
+			continue;
+		r->state = RECIPIENT_FAILED;
+		if (why && !(keeps_reply && r->last.code > 0))
+			envelope_note(e, r, why->smtp_code, why->enhanced, why->text);
+	}
+}
+
+static enum settled defer(const struct settlement *s)
+{
+	struct retry_rules rules = outbox_rules(s->outbox->config);
+	struct entry_status *status = &s->item->entry.status;
+	struct error err = {0};
+	struct retry_facts facts = {s->item->entry.created, s->item->next, status->attempts};
+	bool is_late = retry_is_late(&rules, &facts, s->now);
+
+	if (is_late && !status->was_warned && tell_sender(s, NOTICE_DELAY))
+		status->was_warned = true;
+	text_sanitize_into(status->text, sizeof(status->text), slice_of(reason_of(s)));
+	status->code = s->attempt->err ? s->attempt->err->smtp_code : 0;
+
+	int64_t next = retry_next(&rules, status->attempts, s->now,
+		(uint32_t)(s->now ^ (int64_t)s->item->file_octets));
+
+	if (s->attempt->not_before > next)
+		next = s->attempt->not_before;
+	record_states(s);
+	if (!spool_write_status(s->item, next, &err))
+		log_entry(s, "record-lost", err.text);
+	log_entry(s, "deferred", status->text);
+	return SETTLED_DEFERRED;
+}
+
+static size_t count_open(const struct envelope *e)
+{
+	return envelope_count(e, RECIPIENT_PENDING) + envelope_count(e, RECIPIENT_SENT);
+}
+
+static void expire(const struct settlement *s)
+{
+	struct retry_rules rules = outbox_rules(s->outbox->config);
+	const struct entry *entry = &s->item->entry;
+	struct retry_facts facts = {entry->created, s->item->next, entry->status.attempts};
+	struct error err = {0};
+
+	if (!retry_is_expired(&rules, &facts, s->now))
+		return;
+	error_set(&err, EX_TEMPFAIL, "given up after %u attempts; last: %s", facts.attempts,
+		reason_of(s));
+	fail_pending(&s->item->entry.envelope, &err, true);
+}
+
+enum settled settle_entry(
+	struct outbox *outbox, struct spool_item *item, const struct attempt *attempt)
+{
+	struct settlement s = {outbox, item, attempt, clock_wall(), false};
+	struct envelope *e = &item->entry.envelope;
+
+	item->entry.status.attempts++;
+	if (attempt->err && attempt->err->fate == FATE_PERMANENT && attempt->not_before == 0)
+		fail_pending(e, attempt->err, false);
+	if (count_open(e) > 0)
+		expire(&s);
+	tell_failures(&s);
+	if (count_open(e) > 0)
+		return defer(&s);
+	if (envelope_count(e, RECIPIENT_FAILED) > 0) {
+		record_states(&s);
+		return give_up(&s);
+	}
+	log_entry(&s, "delivered", NULL);
+	remove_entry(&s);
+	return SETTLED_DELIVERED;
+}

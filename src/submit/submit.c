@@ -1,0 +1,355 @@
+#include "submit/submit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "submit/detach.h"
+#include "submit/notice.h"
+#include "submit/runner.h"
+
+/* One message on its way through the table of outcomes. */
+struct submission_run {
+	struct outbox *outbox;
+	struct composed *message;
+	const struct deliver_mode *mode;
+	struct submit_report *report;
+};
+
+static void log_outcome(const struct submission_run *r, const char *event, const char *reason)
+{
+	char octets[24];
+	const struct log_field fields[] = {
+		{"id", r->report->id[0] ? r->report->id : NULL},
+		{"account", r->message->account->name},
+		{"from", r->message->envelope.sender},
+		{"to", r->message->envelope.recipients[0].address},
+		{"size", octets},
+		{"reason", reason && reason[0] ? reason : NULL},
+	};
+
+	snprintf(octets, sizeof(octets), "%llu",
+		(unsigned long long)content_octets(&r->message->content));
+	log_event(event, fields, ARRAY_LEN(fields));
+}
+
+static bool add_entry(struct submission_run *r, unsigned attempts, const struct error *why,
+	bool failed, char *id, struct error *err)
+{
+	struct outbox_note note = {.attempts = attempts, .last = why, .failed = failed};
+
+	return outbox_add(r->outbox, r->message->account->name, &r->message->envelope,
+		&r->message->content, r->message->needs_smtputf8, &note, id, err);
+}
+
+/* Adds to what the person is told to do; a hint that is there stays first. */
+static void add_hint(struct error *err, const char *text)
+{
+	size_t len = strlen(err->hint);
+
+	snprintf(err->hint + len, sizeof(err->hint) - len, "%s%s", len > 0 ? "; " : "", text);
+}
+
+/* Refused for good: the person gets the words, and the message under failed/. */
+static bool keep_failed(struct submission_run *r, struct error *why)
+{
+	char id[SPOOL_ID_SPACE];
+	char text[384];
+	struct error err = {0};
+
+	if (add_entry(r, 1, why, true, id, &err))
+		snprintf(text, sizeof(text),
+			"the message is kept: 'pillarbox queue retry %s' sends it again", id);
+	else
+		snprintf(text, sizeof(text),
+			"the message was not sent and no copy could be kept: %.250s", err.text);
+	add_hint(why, text);
+	log_outcome(r, "refused", why->text);
+	return false;
+}
+
+/* Neither sent nor queued: says both, and which code tells the caller most. */
+static bool neither(struct submission_run *r, const struct error *why, const struct error *queue,
+	struct error *err)
+{
+	bool is_known = queue->exit_code == EX_CANTCREAT || queue->exit_code == EX_IOERR ||
+			queue->exit_code == EX_OSERR;
+	size_t accepted = envelope_count(&r->message->envelope, RECIPIENT_DELIVERED);
+	int code = is_known ? queue->exit_code : EX_TEMPFAIL;
+
+	if (queue->exit_code == EX_NOPERM)
+		code = EX_CANTCREAT;
+	error_set(err, code, "%.480s; and the queue cannot take the message: %.480s", why->text,
+		queue->text);
+	err->smtp_code = why->smtp_code;
+	error_fate(err, FATE_LATER);
+	if (accepted > 0)
+		error_hint(err,
+			"%zu of %zu recipients have the message, the others do not: send it again "
+			"to those alone",
+			accepted, r->message->envelope.count);
+	else
+		error_hint(err, "the message is nowhere: %s",
+			queue->hint[0] ? queue->hint : "send it again later");
+	log_outcome(r, "lost", err->text);
+	return false;
+}
+
+/* What is still open goes to the queue. */
+static bool queue_rest(
+	struct submission_run *r, unsigned attempts, const struct error *why, struct error *err)
+{
+	struct error queue = {0};
+
+	if (!add_entry(r, attempts, why, false, r->report->id, &queue))
+		return neither(r, why, &queue, err);
+	r->report->is_queued = true;
+	r->report->why = *why;
+	log_outcome(r, "queued", why->text);
+	return true;
+}
+
+/* The first reply of a recipient in that state, as an error of the whole. */
+static void first_reply(
+	const struct submission_run *r, enum recipient_state state, struct error *err)
+{
+	const struct envelope *e = &r->message->envelope;
+	const struct account *a = r->message->account;
+	const char *host = a->hosts.count > 0 ? a->hosts.items[0]
+			   : a->socket        ? a->socket
+					      : "the server";
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct recipient *rcpt = &e->recipients[i];
+
+		if (rcpt->state != state)
+			continue;
+		error_set(err, state == RECIPIENT_FAILED ? EX_NOUSER : EX_TEMPFAIL,
+			"%s refused the recipient <%s>%s: %d %s%s%.400s", host, rcpt->address,
+			state == RECIPIENT_FAILED ? "" : " for now", rcpt->last.code,
+			rcpt->last.enhanced, rcpt->last.enhanced[0] ? " " : "", rcpt->last.text);
+		error_reply(err, rcpt->last.code, rcpt->last.enhanced);
+		return;
+	}
+	error_set(err, EX_TEMPFAIL, "%s gave no answer for a recipient", host);
+}
+
+/* Some were refused while others have the message or will get it: the sender
+ * is told by mail. Without one, a copy stays under failed/. */
+static void report_refused(struct submission_run *r)
+{
+	struct composed *m = r->message;
+	struct error err = {0};
+	struct notice_subject subject = {
+		.account = m->account->name,
+		.envelope = &m->envelope,
+		.content = &m->content,
+		.remote = m->account->hosts.count > 0 ? m->account->hosts.items[0] : "",
+		.arrived = clock_wall(),
+	};
+	bool is_told = m->envelope.sender[0] != '\0';
+
+	if (is_told && notice_is_due(&subject, NOTICE_FAILURE)) {
+		is_told = notice_queue(r->outbox, &subject, NOTICE_FAILURE, &err);
+		r->report->wants_run = r->report->wants_run || is_told;
+	}
+	first_reply(r, RECIPIENT_FAILED, &err);
+	if (!is_told) {
+		char id[SPOOL_ID_SPACE];
+		struct error ignored = {0};
+
+		if (!add_entry(r, 1, &err, true, id, &ignored))
+			log_outcome(r, "copy-lost", ignored.text);
+	}
+	log_outcome(r, "partly-refused", err.text);
+}
+
+/* Every recipient got an answer of its own. */
+static bool settle_answers(struct submission_run *r, struct error *err)
+{
+	const struct envelope *e = &r->message->envelope;
+	size_t waiting = envelope_count(e, RECIPIENT_PENDING);
+	struct error why = {0};
+
+	r->report->accepted = envelope_count(e, RECIPIENT_DELIVERED);
+	r->report->refused = envelope_count(e, RECIPIENT_FAILED);
+	if (r->report->refused == e->count) {
+		first_reply(r, RECIPIENT_FAILED, err);
+		if (e->count > 1)
+			error_prefix(err, "all %zu recipients were refused", e->count);
+		return keep_failed(r, err);
+	}
+	if (waiting > 0) {
+		struct envelope *open = &r->message->envelope;
+
+		/* The refused ones are reported; the entry is about the others. */
+		first_reply(r, RECIPIENT_PENDING, &why);
+		if (r->report->refused > 0)
+			report_refused(r);
+		for (size_t i = 0; i < open->count; i++)
+			if (open->recipients[i].state == RECIPIENT_FAILED)
+				open->recipients[i].state = RECIPIENT_DELIVERED;
+		return queue_rest(r, 1, &why, err);
+	}
+	if (r->report->refused > 0)
+		report_refused(r);
+	else
+		log_outcome(r, "sent", NULL);
+	return true;
+}
+
+/* The message as a whole was not taken, for the recipients that are open. */
+static bool settle_fault(struct submission_run *r, struct error *why, struct error *err)
+{
+	struct envelope *e = &r->message->envelope;
+
+	if (why->fate != FATE_PERMANENT)
+		return queue_rest(r, 1, why, err);
+	if (envelope_count(e, RECIPIENT_DELIVERED) == 0) {
+		*err = *why;
+		return keep_failed(r, err);
+	}
+	for (size_t i = 0; i < e->count; i++) {
+		struct recipient *rcpt = &e->recipients[i];
+
+		if (rcpt->state != RECIPIENT_PENDING && rcpt->state != RECIPIENT_SENT)
+			continue;
+		rcpt->state = RECIPIENT_FAILED;
+		envelope_note(e, rcpt, why->smtp_code, why->enhanced, why->text);
+	}
+	return settle_answers(r, err);
+}
+
+/* True when entries wait whose time has come: the open connection is theirs next. */
+static bool queue_has_due(struct outbox *outbox)
+{
+	struct spool_name *names = NULL;
+	size_t count = 0;
+	struct error ignored = {0};
+	bool has_due = false;
+	int64_t now = clock_wall();
+
+	if (!outbox_open(outbox, false, &ignored) ||
+		!spool_list(outbox->spool, false, &names, &count, &ignored))
+		return false;
+	for (size_t i = 0; i < count && !has_due; i++)
+		has_due = names[i].next <= now;
+	free(names);
+	return has_due;
+}
+
+static bool send_now(struct submission_run *r, struct error *err)
+{
+	struct deliverer *link = NULL;
+	struct error why = {0};
+
+	if (!deliver_check(r->message->account, err))
+		return false;
+	if (!deliver_open(r->message->account, r->mode, &link, &why))
+		return settle_fault(r, &why, err);
+	r->report->wants_run = queue_has_due(r->outbox);
+
+	struct smtp_mail mail = {
+		.envelope = &r->message->envelope,
+		.content = &r->message->content,
+		.needs_smtputf8 = r->message->needs_smtputf8,
+		.is_last = !r->report->wants_run,
+	};
+	bool is_answered = deliver_message(
+		link, r->outbox->config->mail.long_lines, r->outbox->directory, &mail, &why);
+	bool is_settled = is_answered ? settle_answers(r, err) : settle_fault(r, &why, err);
+
+	if (is_settled && r->report->wants_run && deliver_is_usable(link))
+		r->report->link = link;
+	else
+		deliver_close(link);
+	return is_settled;
+}
+
+/* Queued because that was asked for. Where the queue cannot take it, sending
+ * it now is better than refusing it (contract C66). */
+static bool queue_first(struct submission_run *r, bool runs, struct error *err)
+{
+	struct error queue = {0};
+
+	if (!add_entry(r, 0, NULL, false, r->report->id, &queue)) {
+		log_outcome(r, "queue-refused", queue.text);
+		return send_now(r, err);
+	}
+	r->report->is_queued = true;
+	r->report->wants_run = runs;
+	log_outcome(r, "queued", NULL);
+	return true;
+}
+
+/* From the end of the input on, the message is secured before the process
+ * gives way to a signal (contract C80); it has its outcome soon after, and the
+ * signals stay held so that the caller hears of that. */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+bool submit_composed(struct outbox *outbox, struct composed *message, enum delivery delivery,
+	const struct deliver_mode *mode, struct submit_report *report, struct error *err)
+{
+	struct submission_run r = {outbox, message, mode, report};
+
+	*report = (struct submit_report){0};
+	if (delivery == DELIVERY_FOREGROUND)
+		return send_now(&r, err);
+	return queue_first(&r, delivery == DELIVERY_BACKGROUND, err);
+}
+
+bool submit_message(struct outbox *outbox, const struct submission *submission,
+	const struct deliver_mode *mode, struct submit_report *report, struct error *err)
+{
+	CLEANUP(compose_done) struct composed message = {.message.spill = -1};
+	enum delivery delivery =
+		submission->has_delivery ? submission->delivery : outbox->config->queue.delivery;
+
+	if (!compose_message(outbox->config, submission, outbox->directory, &message, err))
+		return false;
+	hold_signals();
+	return submit_composed(outbox, &message, delivery, mode, report, err);
+}
+
+/* The parent leaves the connection to the child: not even a closing word of
+ * TLS may come from here, so it is kept until the process ends. */
+static struct deliverer *volatile left_to_child;
+
+void submit_run_detached(struct outbox *outbox, struct submit_report *report)
+{
+	struct runner_options options = {.handed = report->link};
+	struct runner_report ran = {0};
+	struct error err = {0};
+	bool is_child = false;
+
+	if (!detach_fork(&is_child, &err)) {
+		deliver_close(report->link);
+		report->link = NULL;
+		return;
+	}
+	if (!is_child) {
+		left_to_child = report->link;
+		report->link = NULL;
+		return;
+	}
+	options.mode.in_queue_run = true;
+	if (outbox_open(outbox, false, &err) && !runner_run(outbox, &options, &ran, &err)) {
+		const struct log_field fields[] = {{"reason", err.text}};
+
+		log_event("run-failed", fields, ARRAY_LEN(fields));
+	}
+	_exit(EX_OK);
+}
