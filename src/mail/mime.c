@@ -187,8 +187,8 @@ static bool end_header(struct walk *w, uint64_t header_end, uint64_t body_start,
 	part->body_start = body_start;
 	part->has_blank = body_start > header_end;
 	note_header(w);
-	mime_classify(
-		part, buf_slice(&w->header), is_in_digest(w), w->depth < MIME_DEPTH_MAX, &boundary);
+	mime_classify(part, buf_slice(&w->header), part->has_blank && is_in_digest(w),
+		w->depth < MIME_DEPTH_MAX, &boundary);
 	w->state = part->kind == MIME_LEAF ? IN_BODY : BETWEEN;
 	if (part->kind != MIME_LEAF)
 		push(w, buf_slice(&boundary));

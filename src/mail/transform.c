@@ -192,8 +192,7 @@ static bool fix_header(struct work *w, size_t i, struct buf *out, struct error *
 	if (plan->refolds && !header_refold(&h, &arena, err))
 		return false;
 	header_write(&h, out);
-	/* A body that began without an empty line must not be taken for fields. */
-	if (!part->has_blank && part->body_end > part->body_start)
+	if (plan->adds_blank)
 		buf_add(out, SLICE("\r\n"));
 	return true;
 }
