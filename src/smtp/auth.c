@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum {
