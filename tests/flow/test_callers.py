@@ -136,8 +136,10 @@ def test_git_send_email(sandbox, mail):
             "From: Ann <ann@example.test>\nDate: Mon, 2 Feb 2026 10:00:00 +0100\n"
             "Subject: [PATCH %d/3] part\n\n.leading dot\n---\n-- \n2.39\n") % number))
     call(sandbox, ["git", "send-email", "--sendmail-cmd=" + caller_path(sandbox), "--to=bob@example.net",
-                   "--bcc=carl@example.net", "--confirm=never", "--quiet", "--suppress-cc=all"] + patches,
-         GIT_CONFIG_NOSYSTEM="1")
+                   "--bcc=carl@example.net", "--from=Ann <ann@example.test>", "--confirm=never", "--quiet",
+                   "--suppress-cc=all"] + patches,
+         GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="Ann", GIT_AUTHOR_EMAIL=USER, GIT_COMMITTER_NAME="Ann",
+         GIT_COMMITTER_EMAIL=USER)
     server.wait_messages(3)
     assert [m.fields("Subject")[0] for m in server.messages] == ["[PATCH %d/3] part" % n for n in range(3)]
     for message in server.messages:
@@ -152,9 +154,10 @@ def test_mailx(sandbox, mail, program):
         pytest.skip("%s is not installed" % program)
     server = mail()
     link = caller_path(sandbox)
-    sandbox.file("home/.mailrc", "set sendmail=%s\n%s" % (
-        link, "set mta=file://%s\n" % link if program == "s-nail" else ""))
-    call(sandbox, [program, "-s", "by mailx", "bob@example.net"], "hello\n")
+    # Not every one of them takes HOME's word for where the file is.
+    path = sandbox.file("home/.mailrc", "set %s\n" % (
+        "mta=file://" + link if program == "s-nail" else "sendmail=" + link))
+    call(sandbox, [program, "-s", "by mailx", "bob@example.net"], "hello\n", MAILRC=path)
     message = server.wait_messages(1)[0]
     assert message.recipients == ["bob@example.net"]
     assert message.fields("Subject") == ["by mailx"] and b"hello\r\n" in message.body
