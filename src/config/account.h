@@ -76,7 +76,7 @@ struct account {
 };
 
 /* "name = target[, target…]" of [aliases]; "*" is the catch-all. */
-struct alias_line {
+struct config_alias {
 	const char *name;   /* lower case, or "*" */
 	const char *target; /* an address list as written */
 	const char *origin; /* "file:line" */
@@ -105,7 +105,7 @@ struct config {
 		enum dot_ends dot_ends;
 		enum long_lines long_lines;
 	} mail;
-	struct alias_line *aliases;
+	struct config_alias *aliases;
 	size_t alias_count;
 	struct {
 		const char *directory; /* NULL: $XDG_STATE_HOME/pillarbox/queue */

@@ -24,11 +24,6 @@ struct file {
 	char heading[64];        /* for words: "[account work]" */
 };
 
-static bool go_on(const struct file *f)
-{
-	return f->s->fault_count < 100;
-}
-
 static bool tell(struct file *f, unsigned line, const char *what, const struct buf *more)
 {
 	CLEANUP(buf_done) struct buf clean = BUF(512);
@@ -222,7 +217,7 @@ static bool on_entry(void *context, const struct ini_entry *entry)
 			NULL);
 	else if (f->section)
 		read_setting(f, entry);
-	return go_on(f);
+	return settings_go_on(f->s);
 }
 
 static bool on_fault(void *context, unsigned line, const char *text)

@@ -149,7 +149,7 @@ bool value_proxy(const struct value *v, struct error *err)
 		return value_refuse(v, all, err);
 	if (slice_find(rest, '@') < rest.len)
 		return value_refuse_for(
-			v, SLICE("socks5://…@…"), "has a login, which is not supported", err);
+			v, SLICE("socks5://...@..."), "has a login, which is not supported", err);
 
 	size_t end = rest.len > 0 && rest.ptr[0] == '[' ? slice_find(rest, ']') + 1
 							: slice_find(rest, ':');

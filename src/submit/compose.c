@@ -124,9 +124,23 @@ static bool add_list(struct work *w, struct slice text, size_t *found, struct er
 	return true;
 }
 
+/* Whom an operand added gets what was said about it; one who was there before
+ * keeps what was said first. */
+static void note_operand(struct work *w, size_t operand, size_t first)
+{
+	struct envelope *e = &w->c->envelope;
+	const struct operand_notices *said = &w->s->notices[operand];
+
+	for (size_t i = first; i < e->count; i++) {
+		e->recipients[i].notify = said->notify;
+		e->recipients[i].orcpt = arena_strdup(&e->arena, said->orcpt);
+	}
+}
+
 static bool add_operands(struct work *w, struct error *err)
 {
 	for (size_t i = 0; i < w->s->operand_count; i++) {
+		size_t first = w->c->envelope.count;
 		size_t found = 0;
 
 		if (!add_list(w, slice_of(w->s->operands[i]), &found, err)) {
@@ -134,6 +148,8 @@ static bool add_operands(struct work *w, struct error *err)
 				error_prefix(err, "recipient %zu", i + 1);
 			return false;
 		}
+		if (w->s->notices)
+			note_operand(w, i, first);
 		if (found > 0)
 			continue;
 		return error_set(err,
@@ -297,7 +313,8 @@ static bool complete(struct work *w, struct error *err)
 	return complete_message(&w->c->message, &facts, err);
 }
 
-/* Options for notices go with every recipient (RFC 3461 section 4). */
+/* Options for notices go with every recipient that has none of its own (RFC
+ * 3461 section 4). */
 static void apply_dsn(struct work *w)
 {
 	struct envelope *e = &w->c->envelope;
@@ -305,7 +322,8 @@ static void apply_dsn(struct work *w)
 	e->ret = w->s->ret;
 	e->envid = arena_strdup(&e->arena, w->s->envid);
 	for (size_t i = 0; i < e->count; i++)
-		e->recipients[i].notify = w->s->notify;
+		if (e->recipients[i].notify == 0)
+			e->recipients[i].notify = w->s->notify;
 }
 
 static bool needs_smtputf8(const struct composed *c)

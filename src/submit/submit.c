@@ -18,6 +18,7 @@ struct submission_run {
 	struct composed *message;
 	const struct deliver_mode *mode;
 	struct submit_report *report;
+	struct deliverer *link; /* to the server, or NULL */
 };
 
 static void log_outcome(const struct submission_run *r, const char *event, const char *reason)
@@ -113,29 +114,38 @@ static bool queue_rest(
 	return true;
 }
 
-/* The first reply of a recipient in that state, as an error of the whole. */
-static void first_reply(
+enum { MOST_NAMED = 5 };
+
+/* The replies to recipients in that state, as an error of the whole: each by
+ * name, up to a few. */
+static void gather_replies(
 	const struct submission_run *r, enum recipient_state state, struct error *err)
 {
 	const struct envelope *e = &r->message->envelope;
-	const struct account *a = r->message->account;
-	const char *host = a->hosts.count > 0 ? a->hosts.items[0]
-			   : a->socket        ? a->socket
-					      : "the server";
+	CLEANUP(buf_done) struct buf text = BUF(900);
+	const struct recipient *first = NULL;
+	size_t count = envelope_count(e, state);
+	size_t named = 0;
 
-	for (size_t i = 0; i < e->count; i++) {
+	for (size_t i = 0; i < e->count && named < MOST_NAMED; i++) {
 		const struct recipient *rcpt = &e->recipients[i];
 
 		if (rcpt->state != state)
 			continue;
-		error_set(err, state == RECIPIENT_FAILED ? EX_NOUSER : EX_TEMPFAIL,
-			"%s refused the recipient <%s>%s: %d %s%s%.400s", host, rcpt->address,
-			state == RECIPIENT_FAILED ? "" : " for now", rcpt->last.code,
-			rcpt->last.enhanced, rcpt->last.enhanced[0] ? " " : "", rcpt->last.text);
-		error_reply(err, rcpt->last.code, rcpt->last.enhanced);
-		return;
+		first = first ? first : rcpt;
+		buf_printf(&text, "%s<%s>: %d %s%s%.200s", named++ > 0 ? "; " : "", rcpt->address,
+			rcpt->last.code, rcpt->last.enhanced, rcpt->last.enhanced[0] ? " " : "",
+			rcpt->last.text);
 	}
-	error_set(err, EX_TEMPFAIL, "%s gave no answer for a recipient", host);
+	if (count > named)
+		buf_printf(&text, "; and %zu more", count - named);
+	error_set(err, state == RECIPIENT_FAILED ? EX_NOUSER : EX_TEMPFAIL, "%s: %s%srefused%s: %s",
+		r->link ? deliver_peer(r->link) : r->message->account->name,
+		count == e->count && count > 1 ? "all " : "",
+		count == 1 ? "recipient " : "recipients ",
+		state == RECIPIENT_FAILED ? "" : " for now", buf_text(&text));
+	if (first)
+		error_reply(err, first->last.code, first->last.enhanced);
 }
 
 /* Some were refused while others have the message or will get it: the sender
@@ -148,7 +158,7 @@ static void report_refused(struct submission_run *r)
 		.account = m->account->name,
 		.envelope = &m->envelope,
 		.content = &m->content,
-		.remote = m->account->hosts.count > 0 ? m->account->hosts.items[0] : "",
+		.remote = r->link ? deliver_host(r->link) : "",
 		.arrived = clock_wall(),
 	};
 	bool is_told = m->envelope.sender[0] != '\0';
@@ -157,7 +167,7 @@ static void report_refused(struct submission_run *r)
 		is_told = notice_queue(r->outbox, &subject, NOTICE_FAILURE, &err);
 		r->report->wants_run = r->report->wants_run || is_told;
 	}
-	first_reply(r, RECIPIENT_FAILED, &err);
+	gather_replies(r, RECIPIENT_FAILED, &err);
 	if (!is_told) {
 		char id[SPOOL_ID_SPACE];
 		struct error ignored = {0};
@@ -178,16 +188,14 @@ static bool settle_answers(struct submission_run *r, struct error *err)
 	r->report->accepted = envelope_count(e, RECIPIENT_DELIVERED);
 	r->report->refused = envelope_count(e, RECIPIENT_FAILED);
 	if (r->report->refused == e->count) {
-		first_reply(r, RECIPIENT_FAILED, err);
-		if (e->count > 1)
-			error_prefix(err, "all %zu recipients were refused", e->count);
+		gather_replies(r, RECIPIENT_FAILED, err);
 		return keep_failed(r, err);
 	}
 	if (waiting > 0) {
 		struct envelope *open = &r->message->envelope;
 
 		/* The refused ones are reported; the entry is about the others. */
-		first_reply(r, RECIPIENT_PENDING, &why);
+		gather_replies(r, RECIPIENT_PENDING, &why);
 		if (r->report->refused > 0)
 			report_refused(r);
 		for (size_t i = 0; i < open->count; i++)
@@ -244,12 +252,11 @@ static bool queue_has_due(struct outbox *outbox)
 
 static bool send_now(struct submission_run *r, struct error *err)
 {
-	struct deliverer *link = NULL;
 	struct error why = {0};
 
 	if (!deliver_check(r->message->account, err))
 		return false;
-	if (!deliver_open(r->message->account, r->mode, &link, &why))
+	if (!deliver_open(r->message->account, r->mode, &r->link, &why))
 		return settle_fault(r, &why, err);
 	r->report->wants_run = queue_has_due(r->outbox);
 
@@ -260,13 +267,13 @@ static bool send_now(struct submission_run *r, struct error *err)
 		.is_last = !r->report->wants_run,
 	};
 	bool is_answered = deliver_message(
-		link, r->outbox->config->mail.long_lines, r->outbox->directory, &mail, &why);
+		r->link, r->outbox->config->mail.long_lines, r->outbox->directory, &mail, &why);
 	bool is_settled = is_answered ? settle_answers(r, err) : settle_fault(r, &why, err);
 
-	if (is_settled && r->report->wants_run && deliver_is_usable(link))
-		r->report->link = link;
+	if (is_settled && r->report->wants_run && deliver_is_usable(r->link))
+		r->report->link = r->link;
 	else
-		deliver_close(link);
+		deliver_close(r->link);
 	return is_settled;
 }
 
@@ -303,7 +310,7 @@ static void hold_signals(void)
 bool submit_composed(struct outbox *outbox, struct composed *message, enum delivery delivery,
 	const struct deliver_mode *mode, struct submit_report *report, struct error *err)
 {
-	struct submission_run r = {outbox, message, mode, report};
+	struct submission_run r = {outbox, message, mode, report, NULL};
 
 	*report = (struct submit_report){0};
 	if (delivery == DELIVERY_FOREGROUND)
