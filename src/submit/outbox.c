@@ -97,3 +97,19 @@ bool outbox_add(struct outbox *o, const char *account, const struct envelope *en
 	envelope_done(&entry.envelope);
 	return is_stored;
 }
+
+bool outbox_replace(
+	struct outbox *o, const struct spool_item *item, int64_t next, struct error *err)
+{
+	struct entry entry = item->entry;
+	char id[SPOOL_ID_SPACE];
+
+	entry.envelope = (struct envelope){0};
+	entry.next = next;
+	copy_open(&item->entry.envelope, false, &entry.envelope);
+
+	bool is_stored = spool_add(o->spool, &entry, &item->content, NULL, false, id, err);
+
+	envelope_done(&entry.envelope);
+	return is_stored;
+}

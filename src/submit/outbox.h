@@ -47,3 +47,14 @@ struct outbox_note {
 bool outbox_add(struct outbox *o, const char *account, const struct envelope *envelope,
 	const struct content *content, bool needs_smtputf8, const struct outbox_note *note,
 	char *id, struct error *err) NODISCARD;
+
+/**
+ * Stores an entry anew, under another id, for the recipients that are not
+ * DELIVERED; age and attempts stay. The old file is the caller's to remove.
+ *
+ * next  seconds since 1970, of the next attempt
+ *
+ * Fails as spool_add.
+ */
+bool outbox_replace(
+	struct outbox *o, const struct spool_item *item, int64_t next, struct error *err) NODISCARD;

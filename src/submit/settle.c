@@ -115,12 +115,14 @@ static void tell_failures(struct settlement *s)
 
 /* Writes what is now known of the recipients. After a delivery this record is
  * what keeps the message from being sent twice. */
-static void record_states(const struct settlement *s)
+static bool record_states(const struct settlement *s)
 {
 	struct error err = {0};
 
-	if (!spool_write_states(s->item, true, &err))
-		log_entry(s, "record-lost", err.text);
+	if (spool_write_states(s->item, true, &err))
+		return true;
+	log_entry(s, "record-lost", err.text);
+	return false;
 }
 
 static void remove_entry(const struct settlement *s)
@@ -132,6 +134,19 @@ static void remove_entry(const struct settlement *s)
 	log_entry(s, "remove-failed", err.text);
 	if (!spool_bury(s->outbox->spool, s->item, &err))
 		log_entry(s, "bury-failed", err.text);
+}
+
+/* Some have the message, and the file cannot be made to say so: a new file for
+ * the others takes its place. Where that cannot be written either, nothing can
+ * be changed any more, and to send twice is better than not to send. */
+static void replace_entry(const struct settlement *s, int64_t next)
+{
+	struct error err = {0};
+
+	if (outbox_replace(s->outbox, s->item, next, &err))
+		remove_entry(s);
+	else
+		log_entry(s, "replace-failed", err.text);
 }
 
 /* Where nothing reached anybody, or nobody could be told, the person gets to
@@ -184,11 +199,27 @@ static enum settled defer(const struct settlement *s)
 
 	if (s->attempt->not_before > next)
 		next = s->attempt->not_before;
-	record_states(s);
-	if (!spool_write_status(s->item, next, &err))
+	if (!record_states(s) && envelope_count(&s->item->entry.envelope, RECIPIENT_DELIVERED) > 0)
+		replace_entry(s, next);
+	else if (!spool_write_status(s->item, next, &err))
 		log_entry(s, "record-lost", err.text);
 	log_entry(s, "deferred", status->text);
 	return SETTLED_DEFERRED;
+}
+
+/* A fault of this machine says nothing about the message: it waits, whatever
+ * such a fault means to a caller who is told of it at once. */
+static bool is_local_fault(const struct error *err)
+{
+	return err->smtp_code == 0 &&
+	       (err->exit_code == EX_IOERR || err->exit_code == EX_OSERR ||
+		       err->exit_code == EX_OSFILE || err->exit_code == EX_CANTCREAT);
+}
+
+static bool is_refused(const struct attempt *attempt)
+{
+	return attempt->err && attempt->err->fate == FATE_PERMANENT && attempt->not_before == 0 &&
+	       !is_local_fault(attempt->err);
 }
 
 static size_t count_open(const struct envelope *e)
@@ -217,7 +248,7 @@ enum settled settle_entry(
 	struct envelope *e = &item->entry.envelope;
 
 	item->entry.status.attempts++;
-	if (attempt->err && attempt->err->fate == FATE_PERMANENT && attempt->not_before == 0)
+	if (is_refused(attempt))
 		fail_pending(e, attempt->err, false);
 	if (count_open(e) > 0)
 		expire(&s);
