@@ -52,6 +52,13 @@ def pytest_configure(config):
     config.build = os.path.abspath(build)
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Long values would make reports unreadable."""
+    if isinstance(val, (str, bytes)) and len(val) > 60:
+        return "%r and so on (%d)" % (val[:30], len(val))
+    return None
+
+
 @pytest.fixture(scope="session")
 def build(request):
     """The build directory."""
