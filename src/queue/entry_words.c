@@ -72,6 +72,8 @@ size_t entry_address_length(struct slice s)
 	size_t i = 0;
 
 	for (; i < s.len && (is_quoted || s.ptr[i] != ' '); i++) {
+		if (!is_quoted && (s.ptr[i] == '<' || s.ptr[i] == '>'))
+			return 0;
 		if (s.ptr[i] == '"')
 			is_quoted = !is_quoted;
 		else if (s.ptr[i] == '\\' && is_quoted)
