@@ -59,6 +59,12 @@ def pytest_make_parametrize_id(config, val, argname):
     return None
 
 
+def is_sanitized(build):
+    """Whether the programs carry a sanitizer, with system calls and memory of its own."""
+    with open(os.path.join(build, "sendmail"), "rb") as program:
+        return b"__asan_init" in program.read()
+
+
 @pytest.fixture(scope="session")
 def build(request):
     """The build directory."""

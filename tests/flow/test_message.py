@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from conftest import USER
+from conftest import USER, is_sanitized
 
 HEAD = (
     b"From: Ann <ann@example.test>\n"
@@ -253,7 +253,7 @@ def test_C37_memory_does_not_grow_with_the_message(sandbox, mail):
     path = sandbox.file("large", HEAD + b"\n" + body)
 
     def limit():
-        if "asan" not in sandbox.build:
+        if not is_sanitized(sandbox.build):
             resource.setrlimit(resource.RLIMIT_DATA, (16 << 20, 16 << 20))
 
     with open(path, "rb") as file:
