@@ -327,7 +327,7 @@ bool submit_composed(struct outbox *outbox, struct composed *message, enum deliv
 {
 	struct submission_run r = {outbox, message, mode, report, NULL};
 
-	*report = (struct submit_report){0};
+	*report = (struct submit_report){.account = message->account->name};
 	if (delivery == DELIVERY_FOREGROUND)
 		return send_now(&r, err);
 	return queue_first(&r, delivery == DELIVERY_BACKGROUND, err);
@@ -352,7 +352,7 @@ static struct deliverer *volatile left_to_child;
 
 void submit_run_detached(struct outbox *outbox, struct submit_report *report)
 {
-	struct runner_options options = {.handed = report->link};
+	struct runner_options options = {.account = report->account, .handed = report->link};
 	struct runner_report ran = {0};
 	struct error err = {0};
 	bool is_child = false;
