@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
 
 enum { LONGEST_ENVID = 100 };
 
@@ -52,6 +51,7 @@ bool dsn_return_is_valid(const char *value, enum dsn_return *out)
 
 const char *dsn_envid(const char *value)
 {
+	static char kept[LONGEST_ENVID + 1];
 	CLEANUP(buf_done) struct buf xtext = BUF(LONGEST_ENVID);
 
 	for (const char *at = value; *at; at++) {
@@ -62,5 +62,8 @@ const char *dsn_envid(const char *value)
 		else
 			buf_add_char(&xtext, *at);
 	}
-	return xtext.is_full || xtext.len == 0 ? NULL : mem_strdup(buf_text(&xtext));
+	if (xtext.is_full || xtext.len == 0)
+		return NULL;
+	memcpy(kept, xtext.data, xtext.len + 1);
+	return kept;
 }

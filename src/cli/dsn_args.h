@@ -12,7 +12,7 @@ bool dsn_notify_is_valid(const char *value, unsigned *out) NODISCARD;
 bool dsn_return_is_valid(const char *value, enum dsn_return *out) NODISCARD;
 
 /**
- * An envelope identifier in xtext (RFC 3461 section 4), on the heap for the
- * life of the process; NULL where it is empty, not printable ASCII, or its xtext is longer than 100.
+ * An envelope identifier in xtext (RFC 3461 section 4), valid until the next
+ * call; NULL where it is empty, not printable ASCII, or its xtext is longer than 100.
  */
 const char *dsn_envid(const char *value);
