@@ -6,7 +6,7 @@
 
 /**
  * Loads a module, "tls" or "idn", and finds the one symbol it offers. Modules
- * are searched in the run path of the program alone. The result lives as long
- * as the process. Fails with EX_OSFILE and the loader's words.
+ * are looked for beside the program and where they were installed, nowhere
+ * else. The result lives as long as the process. Fails with EX_OSFILE and the loader's words.
  */
 bool module_load(const char *name, const char *symbol, void **out, struct error *err) NODISCARD;

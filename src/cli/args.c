@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/slice.h"
-#include "cli/dsn_args.h"
 
 /* Where an option's value stands. */
 enum value {
@@ -76,11 +75,7 @@ static bool set_return(struct request *r, const char *value, UNUSED struct error
 
 static bool set_envid(struct request *r, const char *value, UNUSED struct error *err)
 {
-	const char *xtext = dsn_envid(value);
-
-	if (xtext)
-		r->submission.envid = xtext;
-	else if (r->verbose)
+	if (!dsn_envid_is_valid(value, r->envid) && r->verbose)
 		fputs("sendmail: the value of -V is not understood and ignored\n", stderr);
 	return true;
 }
@@ -406,6 +401,7 @@ bool args_parse(int argc, char **argv, struct request *out, struct error *err)
 	if (!check_operands(&r, r.mode == MODE_QUEUE_RUN || r.mode == MODE_NOTHING, err))
 		return false;
 	*out = r;
+	out->submission.envid = out->envid[0] ? out->envid : NULL;
 	return true;
 }
 

@@ -1,6 +1,5 @@
 #include <getopt.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "cli/queue_change.h"
 #include "cli/queue_view.h"
 #include "submit/runner.h"
+#include "submit/stop.h"
 
 /* What the words behind "queue" ask for. */
 struct call {
@@ -89,30 +89,6 @@ static int delete (struct outbox *outbox, const struct call *call)
 	return change(outbox, call, "delete", queue_change_delete);
 }
 
-static volatile sig_atomic_t was_stopped;
-
-static void note_stop(UNUSED int signal_number)
-{
-	was_stopped = 1;
-}
-
-static bool is_stopped(void)
-{
-	return was_stopped != 0;
-}
-
-/* SIGTERM, SIGINT and SIGHUP end a run between two messages. */
-static void watch_signals(void)
-{
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-	struct sigaction action = {.sa_handler = note_stop};
-	struct sigaction old;
-
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-			sigaction(signals[i], &action, NULL);
-}
-
 static void tell_person(UNUSED void *context, const char *id, const char *what, const char *why)
 {
 	printf("%s %s%s%s\n", id, what, why[0] ? ": " : "", why);
@@ -139,7 +115,6 @@ static bool run_once(struct outbox *outbox, const struct call *call, struct erro
 	struct runner_options options = {
 		.account = call->account,
 		.mode = {.in_queue_run = true, .trace = call->verbose ? print_trace : NULL},
-		.is_stopped = is_stopped,
 		.tell = call->as_json ? tell_program
 			: is_watched  ? tell_person
 				      : NULL,
@@ -157,12 +132,12 @@ static bool run_once(struct outbox *outbox, const struct call *call, struct erro
  * ends it. A queue that cannot be read now may be readable later. */
 static int run_again_and_again(struct outbox *outbox, const struct call *call, int64_t pause_s)
 {
-	while (!is_stopped()) {
+	while (!stop_is_asked()) {
 		struct error err = {0};
 
 		if (!run_once(outbox, call, &err))
 			print_error("pillarbox", &err);
-		for (int64_t s = 0; s < pause_s && !is_stopped(); s++)
+		for (int64_t s = 0; s < pause_s && !stop_is_asked(); s++)
 			poll(NULL, 0, 1000);
 	}
 	return EX_OK;
@@ -173,7 +148,7 @@ static int run(struct outbox *outbox, const struct call *call)
 	struct error err = {0};
 	int64_t pause_s = 0;
 
-	watch_signals();
+	stop_watch();
 	if (!call->every)
 		return run_once(outbox, call, &err) ? EX_OK : fail(&err);
 	if (!duration_read(call->every, &pause_s, &err)) {

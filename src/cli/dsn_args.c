@@ -4,8 +4,6 @@
 
 #include "base/buf.h"
 
-enum { LONGEST_ENVID = 100 };
-
 bool dsn_notify_is_valid(const char *value, unsigned *out)
 {
 	static const struct {
@@ -49,21 +47,20 @@ bool dsn_return_is_valid(const char *value, enum dsn_return *out)
 	return true;
 }
 
-const char *dsn_envid(const char *value)
+bool dsn_envid_is_valid(const char *value, char out[DSN_ENVID_SPACE])
 {
-	static char kept[LONGEST_ENVID + 1];
-	CLEANUP(buf_done) struct buf xtext = BUF(LONGEST_ENVID);
+	CLEANUP(buf_done) struct buf xtext = BUF(DSN_ENVID_SPACE - 1);
 
 	for (const char *at = value; *at; at++) {
 		if (*at < ' ' || *at > '~')
-			return NULL;
+			return false;
 		if (*at == '+' || *at == '=' || *at == ' ')
 			buf_printf(&xtext, "+%02X", (unsigned)*at);
 		else
 			buf_add_char(&xtext, *at);
 	}
 	if (xtext.is_full || xtext.len == 0)
-		return NULL;
-	memcpy(kept, xtext.data, xtext.len + 1);
-	return kept;
+		return false;
+	memcpy(out, buf_text(&xtext), xtext.len + 1);
+	return true;
 }

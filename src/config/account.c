@@ -65,7 +65,7 @@ static void note_closed(struct reading *r, const char *path, struct error *fault
 
 static void read_open_file(struct reading *r, int fd, const char *path, enum layer layer)
 {
-	CLEANUP(buf_wipe) struct buf text = BUF(LARGEST_FILE + 65536);
+	CLEANUP(buf_wipe) struct buf text = BUF(LARGEST_FILE + GUARD_SPARE);
 	struct error fault;
 	struct stat st;
 

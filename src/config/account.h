@@ -76,7 +76,7 @@ struct account {
 };
 
 /* "name = target[, target…]" of [aliases]; "*" is the catch-all. */
-struct alias_line {
+struct config_alias {
 	const char *name;   /* lower case, or "*" */
 	const char *target; /* an address list as written */
 	const char *origin; /* "file:line" */
@@ -105,7 +105,7 @@ struct config {
 		enum dot_ends dot_ends;
 		enum long_lines long_lines;
 	} mail;
-	struct alias_line *aliases;
+	struct config_alias *aliases;
 	size_t alias_count;
 	struct {
 		const char *directory; /* NULL: $XDG_STATE_HOME/pillarbox/queue */
@@ -187,7 +187,7 @@ bool config_choose(const struct config *c, const char *name, const char *sender,
 	const char *header_from, const struct account **out, struct error *err) NODISCARD;
 
 /**
- * The home directory: HOME where it is absolute and belongs to the real uid,
+ * The home directory: HOME where it is absolute, not / and belongs to the real uid,
  * else that of the passwd entry. NULL where there is neither. In the arena.
  */
 const char *config_home(struct arena *arena);

@@ -102,7 +102,7 @@ static bool no_account(const struct config *c, struct error *err)
 		has_files ? c->looked : "", has_files ? ", " : "");
 	return error_hint(err,
 		"write to %s, with mode 0600: [account work], and below it, each on a line of its "
-		"own: host = smtp.example.com, user = ann@example.com, password_command = …, "
+		"own: host = smtp.example.com, user = ann@example.com, password_command = ..., "
 		"from = ann@example.com",
 		c->own_file ? c->own_file : "a file that PILLARBOX_CONFIG names");
 }
@@ -202,7 +202,7 @@ static bool check_login(const struct account *a, struct error *err)
 {
 	if (has_secret(a) && !a->user && auth_is(a, "auto")) {
 		refuse(a, err, "has a password and no user");
-		return error_hint(err, "add a line: user = …; or auth = none for no login");
+		return error_hint(err, "add a line: user = ...; or auth = none for no login");
 	}
 	if (a->tls != ACCOUNT_TLS_NONE || !has_login(a) || a->insecure_login || stays_here(a))
 		return true;

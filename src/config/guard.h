@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+enum { GUARD_SPARE = 32768 };
+
 /**
  * Opens a file for reading so that neither a FIFO nor a device can hold us up.
  * -1 with errno where that fails. The caller closes it.
@@ -34,8 +36,9 @@ bool guard_check_private(
 	const struct stat *st, const char *path, const char *what, struct error *err) NODISCARD;
 
 /**
- * Adds a whole file to out. Fails with EX_CONFIG where it is larger than
- * `most`, EX_IOERR where reading fails. No copy is left elsewhere.
+ * Adds a whole file to out, whose ceiling has to be GUARD_SPARE above `most`.
+ * Fails with EX_CONFIG where the file is larger than `most` octets, EX_IOERR
+ * where reading fails. No copy is left elsewhere.
  */
 bool guard_read(
 	int fd, const char *path, size_t most, struct buf *out, struct error *err) NODISCARD;

@@ -91,7 +91,7 @@ static const char *common_fault(struct slice text)
 	if (slice_find(text, '@') < text.len)
 		return "is an address; write the name of the host alone";
 	if (colon < text.len && behind.len > 0 && is_all_digits(behind))
-		return "has a port; write it as port = … on a line of its own";
+		return "has a port; write it as port = ... on a line of its own";
 	return NULL;
 }
 

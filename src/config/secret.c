@@ -16,7 +16,6 @@
 enum {
 	LONGEST_SECRET = 4096,
 	LARGEST_FILE = 65536,
-	SPARE = 32768, /* guard_read reads in large steps */
 	COMMAND_MS = 30000,
 	MOST_COMPLAINTS = 4096,
 };
@@ -78,7 +77,7 @@ static bool open_file(const char *path, const char *what, int *out, struct error
 
 static bool from_file(const char *path, const char *what, struct buf *out, struct error *err)
 {
-	CLEANUP(buf_wipe) struct buf text = BUF(LARGEST_FILE + SPARE);
+	CLEANUP(buf_wipe) struct buf text = BUF(LARGEST_FILE + GUARD_SPARE);
 	CLEANUP(fd_close) int fd = -1;
 
 	return open_file(path, what, &fd, err) && guard_read(fd, path, LARGEST_FILE, &text, err) &&
@@ -94,7 +93,7 @@ static bool from_credential(const char *name, struct buf *out, struct error *err
 		error_set(err, EX_CONFIG,
 			"password_credential = %s, but CREDENTIALS_DIRECTORY is not set", name);
 		return error_hint(err,
-			"the unit that runs this needs LoadCredential=%s:… or "
+			"the unit that runs this needs LoadCredential=%s:... or "
 			"LoadCredentialEncrypted=",
 			name);
 	}
@@ -129,7 +128,7 @@ static bool command_failed(const struct account *account, const struct process *
 		p->argv[0], buf_text(&why), said.len > 0 ? ": " : "", buf_text(&said));
 	if (end->fate == PROCESS_NOT_STARTED)
 		return error_hint(err, "the command is run without a shell; for one, write "
-				       "password_command = sh -c '…'");
+				       "password_command = sh -c '...'");
 	if (end->fate == PROCESS_TIMED_OUT || end->fate == PROCESS_STOPPED)
 		return error_hint(err, "the command has to answer by itself: it gets no terminal");
 	return false;
@@ -155,7 +154,8 @@ static bool from_command(const struct account *account, struct buf *out, struct 
 		err->exit_code = EX_TEMPFAIL;
 		return error_fate(err, FATE_LATER);
 	}
-	if (end.fate != PROCESS_EXITED || end.code != 0)
+	/* One that had more to say found its pipe closed: how it took that is its affair. */
+	if (!output.is_full && (end.fate != PROCESS_EXITED || end.code != 0))
 		return command_failed(account, &p, &end, err);
 	/* A key ring that is locked may answer with nothing at all. */
 	if (!guard_first_line(buf_slice(&output), argv[0], out, err)) {
@@ -184,7 +184,7 @@ static bool from_netrc(
 	const struct account *account, struct buf *out, bool *found, struct error *err)
 {
 	CLEANUP(arena_free) struct arena arena = {0};
-	CLEANUP(buf_wipe) struct buf text = BUF(LARGEST_FILE + SPARE);
+	CLEANUP(buf_wipe) struct buf text = BUF(LARGEST_FILE + GUARD_SPARE);
 	CLEANUP(fd_close) int fd = -1;
 	const char *path = netrc_path(&arena);
 
@@ -211,7 +211,7 @@ static bool no_secret(const struct account *account, struct error *err)
 	error_set(err, EX_CONFIG, "account '%s' (%s) has no password, and ~/.netrc has none for it",
 		account->name, account->origin);
 	return error_hint(err,
-		"add password_command = … (or password_file, password_credential, password), or "
+		"add password_command = ... (or password_file, password_credential, password), or "
 		"auth = none if the server needs no login");
 }
 

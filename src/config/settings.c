@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "config/guard.h"
-#include "mail/address.h"
+#include "mail/aliases.h"
 
 /* Enough to mend a file by; a file of nothing but faults is not worth more. */
 enum { MOST_FAULTS = 100 };
@@ -29,6 +29,11 @@ bool settings_fault(struct settings *s, const struct error *fault)
 	s->fault_count++;
 	if (s->fault_count <= MOST_FAULTS)
 		s->fault(s->fault_context, fault);
+	return settings_go_on(s);
+}
+
+bool settings_go_on(const struct settings *s)
+{
 	return s->fault_count < MOST_FAULTS;
 }
 
@@ -41,7 +46,6 @@ const char *settings_origin(struct settings *s, const char *source, unsigned lin
 
 bool settings_fault_at(struct settings *s, const char *source, unsigned line, struct error *fault)
 {
-	/* A name of ours behind another fault's "name: " would only repeat it. */
 	if (line > 0)
 		error_prefix(fault, "%s:%u", source, line);
 	else
@@ -97,7 +101,7 @@ static char *keep_value(struct settings *s, const struct option *option, struct 
 	struct config *c = s->config;
 	char *text = arena_dup(&c->arena, value);
 
-	if (option->type == OPTION_SECRET) {
+	if (option_is_secret(option, value)) {
 		struct config_secret *secret = arena_alloc(&c->arena, sizeof(*secret));
 
 		*secret = (struct config_secret){text, c->secrets};
@@ -130,48 +134,42 @@ void settings_set(struct settings *s, struct section *section, const struct opti
 /* --- aliases ------------------------------------------------------------------- */
 
 /* Called as sendmail nothing opens files or starts programs (DESIGN section 1). */
-static bool is_file_or_program(const struct mailbox *box)
+static bool check_target(
+	struct slice name, struct slice target, const char *where, struct error *err)
 {
-	char first = box->local[0] == '"' ? box->local[1] : box->local[0];
+	CLEANUP(aliases_done) struct aliases trial = {0};
 
-	return box->domain[0] == '\0' && (first == '/' || first == '|');
-}
-
-static bool check_target(struct settings *s, struct slice target, struct error *err)
-{
-	static const char not_files[] = "an alias leads to addresses, never to a file or a program";
-	struct mailbox_list list = {0};
-
-	if (target.len == 0)
-		return error_set(err, EX_CONFIG, "the alias has no target");
-	if (slice_istarts(target, SLICE(":include:")))
-		return error_set(err, EX_CONFIG, "%s", not_files);
-	if (!address_parse_list(&s->config->arena, target, &list, err))
+	if (!aliases_add(&trial, name, target, where, err))
 		return false;
-	for (size_t i = 0; i < list.count; i++) {
+	for (size_t i = 0; i < trial.items[0].count; i++) {
+		const struct alias_target *one = &trial.items[0].targets[i];
 		const char *wire;
 
-		if (is_file_or_program(&list.items[i]))
-			return error_set(err, EX_CONFIG, "%s", not_files);
-		if (!address_wire(&s->config->arena, &list.items[i], &wire, err))
-			return false;
+		if (one->kind != ALIAS_ADDRESS)
+			return error_set(err, EX_CONFIG,
+				"%s: an alias leads to addresses, never to a file or a program",
+				where);
+		if (!address_wire(&trial.arena, &one->box, &wire, err)) {
+			err->exit_code = EX_CONFIG;
+			return error_prefix(err, "%s", where);
+		}
 	}
-	if (list.count == 0)
-		return error_set(err, EX_CONFIG, "the alias leads to no address");
 	return true;
 }
 
-static bool check_name(struct slice name, struct error *err)
+static bool check_name(struct slice name, const char *where, struct error *err)
 {
 	if (slice_find(name, '@') < name.len)
 		return error_set(err, EX_CONFIG,
-			"aliases are for names without a domain; leave out '@' and what follows");
+			"%s: aliases are for names without a domain; leave out '@' and what "
+			"follows",
+			where);
 	if (!text_is_utf8(name))
-		return error_set(err, EX_CONFIG, "the name of the alias is not UTF-8");
+		return error_set(err, EX_CONFIG, "%s: the name of the alias is not UTF-8", where);
 	return true;
 }
 
-static struct alias_line *find_alias(struct config *c, const char *name)
+static struct config_alias *find_alias(struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->alias_count; i++)
 		if (strcmp(c->aliases[i].name, name) == 0)
@@ -180,13 +178,13 @@ static struct alias_line *find_alias(struct config *c, const char *name)
 }
 
 /* A place at the end of the aliases. */
-static struct alias_line *new_alias(struct settings *s)
+static struct config_alias *new_alias(struct settings *s)
 {
 	struct config *c = s->config;
 
 	if (c->alias_count == s->alias_space) {
 		size_t space = s->alias_space > 0 ? s->alias_space * 2 : 16;
-		struct alias_line *grown = arena_alloc(&c->arena, space * sizeof(*grown));
+		struct config_alias *grown = arena_alloc(&c->arena, space * sizeof(*grown));
 
 		if (c->alias_count > 0)
 			memcpy(grown, c->aliases, c->alias_count * sizeof(*grown));
@@ -196,34 +194,43 @@ static struct alias_line *new_alias(struct settings *s)
 	return &c->aliases[c->alias_count++];
 }
 
+static bool check_alias(struct settings *s, const char *key, const struct config_alias *before,
+	struct slice target, const struct setting *origin, struct error *err)
+{
+	const char *where = settings_origin(s, origin->source, origin->line);
+
+	if (!check_name(slice_of(key), where, err) ||
+		!check_target(slice_of(key), target, where, err))
+		return false;
+	if (before && before->layer == (int)origin->layer)
+		return error_set(err, EX_CONFIG, "%s: the alias '%s' is given twice; first in %s",
+			where, key, before->origin);
+	if (!before && s->config->alias_count == MOST_ALIASES)
+		return error_set(err, EX_CONFIG, "%s: there are more than %d aliases here", where,
+			MOST_ALIASES);
+	return true;
+}
+
 void settings_alias(
 	struct settings *s, struct slice name, struct slice target, const struct setting *origin)
 {
-	struct config *c = s->config;
-	char *key = arena_dup(&c->arena, name);
-	struct error fault = {0};
+	struct arena *arena = &s->config->arena;
+	char *key = arena_dup(arena, name);
+	struct error fault;
 
 	for (char *at = key; *at; at++)
 		*at = ascii_lower(*at);
 
-	struct alias_line *alias = find_alias(c, key);
+	struct config_alias *alias = find_alias(s->config, key);
 
-	if (!check_name(name, &fault) || !check_target(s, target, &fault))
-		;
-	else if (alias && alias->layer == (int)origin->layer)
-		error_set(&fault, EX_CONFIG, "the alias '%s' is given twice; first in %s", key,
-			alias->origin);
-	else if (!alias && c->alias_count == MOST_ALIASES)
-		error_set(&fault, EX_CONFIG, "there are more than %d aliases here", MOST_ALIASES);
-	if (fault.exit_code != 0) {
-		fault.exit_code = EX_CONFIG;
-		settings_fault_at(s, origin->source, origin->line, &fault);
+	if (!check_alias(s, key, alias, target, origin, &fault)) {
+		settings_fault(s, &fault);
 		return;
 	}
 	if (!alias)
 		alias = new_alias(s);
-	*alias = (struct alias_line){.name = key,
-		.target = arena_dup(&c->arena, target),
+	*alias = (struct config_alias){.name = key,
+		.target = arena_dup(arena, target),
 		.origin = settings_origin(s, origin->source, origin->line),
 		.layer = (int)origin->layer};
 }

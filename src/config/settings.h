@@ -57,6 +57,9 @@ void settings_init(struct settings *s, struct config *c, config_fault_fn *fault,
 /** Tells a fault; false when there were so many that reading should end. */
 bool settings_fault(struct settings *s, const struct error *fault);
 
+/** False when there were so many faults that reading should end. */
+bool settings_go_on(const struct settings *s);
+
 /** Tells a fault with "source:line: " before its words; else as settings_fault. */
 bool settings_fault_at(struct settings *s, const char *source, unsigned line, struct error *fault);
 

@@ -49,7 +49,7 @@ static void set(struct settings *s, struct section *section, const struct option
 /* PILLARBOX_USER_FILE=/path: the value is the first line of the file. */
 static void set_from_file(struct settings *s, const struct option *option, const struct variable *v)
 {
-	CLEANUP(buf_wipe) struct buf text = BUF(LONGEST_VALUE + 32768);
+	CLEANUP(buf_wipe) struct buf text = BUF(LONGEST_VALUE + GUARD_SPARE);
 	CLEANUP(buf_wipe) struct buf line = BUF(LONGEST_VALUE);
 	const char *path = arena_dup(&s->config->arena, v->value);
 	CLEANUP(fd_close) int fd = guard_open(path);

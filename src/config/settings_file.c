@@ -24,11 +24,6 @@ struct file {
 	char heading[64];        /* for words: "[account work]" */
 };
 
-static bool go_on(const struct file *f)
-{
-	return f->s->fault_count < 100;
-}
-
 static bool tell(struct file *f, unsigned line, const char *what, const struct buf *more)
 {
 	CLEANUP(buf_done) struct buf clean = BUF(512);
@@ -203,7 +198,7 @@ static void read_setting(struct file *f, const struct ini_entry *entry)
 		unknown_key(f, entry);
 		return;
 	}
-	if (option->type == OPTION_SECRET &&
+	if (option_is_secret(option, entry->value) &&
 		!guard_check_private(f->st, f->path, "a password", &fault))
 		settings_fault_at(f->s, f->path, entry->line, &fault);
 	settings_set(f->s, f->section, option, entry->value, &origin);
@@ -222,7 +217,7 @@ static bool on_entry(void *context, const struct ini_entry *entry)
 			NULL);
 	else if (f->section)
 		read_setting(f, entry);
-	return go_on(f);
+	return settings_go_on(f->s);
 }
 
 static bool on_fault(void *context, unsigned line, const char *text)

@@ -92,6 +92,13 @@ static size_t count_blanks(struct slice rest)
 	return blanks;
 }
 
+/* True where "=" stands for no octet. */
+static bool is_broken_off(struct slice rest)
+{
+	return rest.ptr[0] == '=' &&
+	       (rest.len < 3 || ascii_hex(rest.ptr[1]) < 0 || ascii_hex(rest.ptr[2]) < 0);
+}
+
 /* Takes what starts with "=": a coded octet, a soft break with or without
  * blanks behind it, or a lone "=", which readers take for itself. */
 static size_t take_equals(struct encoder *e, struct slice rest, struct buf *out)
@@ -103,7 +110,7 @@ static size_t take_equals(struct encoder *e, struct slice rest, struct buf *out)
 		return rest.len;
 	if (slice_starts(behind, SLICE("\r\n")))
 		return 1 + blanks + 2;
-	if (rest.len >= 3 && ascii_hex(rest.ptr[1]) >= 0 && ascii_hex(rest.ptr[2]) >= 0) {
+	if (!is_broken_off(rest)) {
 		add_coded(e, (char)(ascii_hex(rest.ptr[1]) << 4 | ascii_hex(rest.ptr[2])), out);
 		return 3;
 	}
@@ -123,8 +130,13 @@ static size_t take_qp(struct encoder *e, struct slice rest, struct buf *out)
 	/* Blanks at a line end are no part of the text (RFC 2045 section 6.7). */
 	if (at_line_end(slice_from(rest, blanks)))
 		return blanks;
-	for (size_t i = 0; i < blanks; i++)
+	for (size_t i = 0; i + 1 < blanks; i++)
 		add_literal(e, slice_from(rest, i), out);
+	/* A soft break behind them may go, and a line end come to stand there. */
+	if (is_broken_off(slice_from(rest, blanks)))
+		add_coded(e, rest.ptr[blanks - 1], out);
+	else
+		add_literal(e, slice_from(rest, blanks - 1), out);
 	return blanks;
 }
 

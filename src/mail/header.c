@@ -11,31 +11,40 @@ void header_done(struct header *h)
 	*h = (struct header){0};
 }
 
-/* Makes room for one more field at the end, or in front. The room doubles on
- * either side, so that many additions stay linear. */
-static void make_room(struct header *h, bool in_front)
+/* Moves the fields to a store with room for so many more on either side. */
+static void move_fields(struct header *h, size_t in_front, size_t behind)
 {
-	size_t front = h->store ? (size_t)(h->fields - h->store) : 0;
-
-	if (in_front ? front > 0 : front + h->count < h->space)
-		return;
-
-	size_t spare = h->count < 16 ? 16 : h->count;
-	size_t new_front = in_front ? spare : front;
-	size_t space = in_front ? h->space - front + spare : h->space + spare;
+	size_t space = in_front + h->count + behind;
 	struct header_field *store = mem_grow(NULL, space * sizeof(*store));
 
 	if (h->count > 0)
-		memcpy(store + new_front, h->fields, h->count * sizeof(*store));
+		memcpy(store + in_front, h->fields, h->count * sizeof(*store));
 	free(h->store);
 	h->store = store;
-	h->fields = store + new_front;
+	h->fields = store + in_front;
 	h->space = space;
+}
+
+static size_t room_in_front(const struct header *h)
+{
+	return h->store ? (size_t)(h->fields - h->store) : 0;
+}
+
+static size_t room_behind(const struct header *h)
+{
+	return h->space - room_in_front(h) - h->count;
+}
+
+/* As many again, so that a long row of additions stays linear. */
+static size_t spare_fields(const struct header *h)
+{
+	return h->count < 16 ? 16 : h->count;
 }
 
 static void add_last(struct header *h, struct header_field field)
 {
-	make_room(h, false);
+	if (room_behind(h) == 0)
+		move_fields(h, room_in_front(h), spare_fields(h));
 	h->fields[h->count++] = field;
 }
 
@@ -57,6 +66,11 @@ static struct header_field split_field(struct slice whole)
 
 void header_parse(struct header *h, struct slice block)
 {
+	/* The usual length of a field, and room for what completion puts in front. */
+	size_t expected = block.len / 48 + 8;
+
+	if (room_behind(h) < expected)
+		move_fields(h, room_in_front(h) + 8, expected);
 	while (block.len > 0) {
 		size_t end = 0;
 
@@ -151,7 +165,8 @@ void header_append(struct header *h, struct arena *arena, const char *name, stru
 
 void header_prepend(struct header *h, struct arena *arena, const char *name, struct slice body)
 {
-	make_room(h, true);
+	if (room_in_front(h) == 0)
+		move_fields(h, spare_fields(h), room_behind(h));
 	*--h->fields = make_field(arena, slice_of(name), SLICE(": "), body);
 	h->count++;
 }
@@ -197,17 +212,25 @@ const char *header_unfold(struct arena *arena, struct slice body)
 	return text;
 }
 
+/* Octets at the start of a line that may stand in a field name. */
+static size_t name_length(struct slice line)
+{
+	const char *at = line.ptr, *end = line.ptr + line.len;
+
+	while (at < end && (unsigned char)(*at - '!') <= '~' - '!' && *at != ':')
+		at++;
+	return (size_t)(at - line.ptr);
+}
+
 enum header_line header_line_kind(struct slice line)
 {
-	size_t name = 0;
+	size_t name;
 
 	if (line.len == 0)
 		return HEADER_LINE_OPEN;
 	if (ascii_is_blank(line.ptr[0]))
 		return HEADER_LINE_FOLDED;
-	while (name < line.len && line.ptr[name] > ' ' && line.ptr[name] < 0x7f &&
-		line.ptr[name] != ':')
-		name++;
+	name = name_length(line);
 	if (name > HEADER_NAME_MAX)
 		return HEADER_LINE_OTHER;
 	if (name > 0) {

@@ -311,8 +311,11 @@ static void rewrite_parameters(struct rewrite *r)
 	while (mime_next_param(&rest, &param)) {
 		CLEANUP(buf_done) struct buf value = BUF(param.value.len);
 		bool is_extended = param.name.ptr[param.name.len - 1] == '*';
+		/* Readers compare a boundary with the text as it stands here. */
+		bool is_literal = slice_ieq(param.name, SLICE("boundary")) ||
+				  slice_ieq(param.name, SLICE("charset"));
 
-		if (!slice_has_8bit(param.value) || is_extended)
+		if (!slice_has_8bit(param.value) || is_extended || is_literal)
 			continue;
 		mime_param_value(&param, &value);
 		copy(r, (size_t)(param.whole.ptr - r->rest.ptr));

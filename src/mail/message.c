@@ -9,6 +9,8 @@
  * already is never cut short on its way out. */
 static const size_t head_max = SIZE_MAX / 2;
 
+enum { LARGE_BLOCK = 32768 };
+
 struct reader {
 	const struct message_source *source;
 	struct intake intake;
@@ -39,6 +41,19 @@ static bool header_too_large(struct error *err)
 		MESSAGE_HEADER_MAX);
 }
 
+/*
+ * Room for a line of the block. When a block grows large it gets all the space
+ * it may ever need at once, which costs address space alone: to move it again
+ * and again would cost more than to read it.
+ */
+static char *block_room(struct buf *block, size_t octets)
+{
+	if (block->len > LARGE_BLOCK && block->space <= 4 * LARGE_BLOCK &&
+		!buf_room(block, block->ceiling - block->len))
+		return NULL;
+	return buf_room(block, octets);
+}
+
 /* Adds a line of a field to the block. A CR inside would be a line end for
  * some, and so begin another field: it becomes a blank. */
 static bool add_header_line(struct reader *r, struct slice line, struct error *err)
@@ -48,7 +63,7 @@ static bool add_header_line(struct reader *r, struct slice line, struct error *e
 	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
 		line.len--;
 
-	char *room = buf_room(&r->block, line.len + 2);
+	char *room = block_room(&r->block, line.len + 2);
 	char *cr = room;
 
 	if (!room)

@@ -187,8 +187,8 @@ static bool end_header(struct walk *w, uint64_t header_end, uint64_t body_start,
 	part->body_start = body_start;
 	part->has_blank = body_start > header_end;
 	note_header(w);
-	mime_classify(
-		part, buf_slice(&w->header), is_in_digest(w), w->depth < MIME_DEPTH_MAX, &boundary);
+	mime_classify(part, buf_slice(&w->header), part->has_blank && is_in_digest(w),
+		w->depth < MIME_DEPTH_MAX, &boundary);
 	w->state = part->kind == MIME_LEAF ? IN_BODY : BETWEEN;
 	if (part->kind != MIME_LEAF)
 		push(w, buf_slice(&boundary));
@@ -283,31 +283,34 @@ static bool take_header_line(struct walk *w, struct slice line, struct error *er
 	return true;
 }
 
-/* Takes a line or, in bodies, a part of one. */
-static bool take_text(struct walk *w, struct slice text, bool is_end, struct error *err)
-{
-	while (w->state == IN_HEADER) {
-		enum header_line kind = header_line_kind(text);
+static bool take_line(struct walk *w, struct slice line, bool is_end, struct error *err);
 
-		if (kind == HEADER_LINE_FIELD || (kind == HEADER_LINE_FOLDED && w->header.len > 0))
-			return take_header_line(w, text, err);
-		if (kind == HEADER_LINE_EMPTY) {
-			if (!end_header(w, w->offset, w->offset + text.len, err))
-				return false;
-			w->offset += text.len;
-			end_line(w);
-			return true;
-		}
-		/* No field, and no empty line before it: the body begins here. */
-		if (!end_header(w, w->offset, w->offset, err))
-			return false;
-	}
+/* Takes a line of a header, or of what turns out to be none. */
+static bool take_header(struct walk *w, struct slice line, bool is_end, struct error *err)
+{
+	enum header_line kind = header_line_kind(line);
+
+	if (kind == HEADER_LINE_FIELD || (kind == HEADER_LINE_FOLDED && w->header.len > 0))
+		return take_header_line(w, line, err);
+	/* No field, and no empty line before it: the body begins here, and may do
+	 * so with its first boundary line. */
+	if (kind != HEADER_LINE_EMPTY)
+		return end_header(w, w->offset, w->offset, err) && take_line(w, line, is_end, err);
+	if (!end_header(w, w->offset, w->offset + line.len, err))
+		return false;
+	w->offset += line.len;
+	end_line(w);
+	return true;
+}
+
+/* Takes a line of a body, or a part of one. */
+static void take_text(struct walk *w, struct slice text, bool is_end)
+{
 	note(w, &present(w)->body, text, is_end);
 	w->offset += text.len;
 	w->at_line_start = false;
 	if (is_end)
 		end_line(w);
-	return true;
 }
 
 /* True when the start of a line does not tell yet what to do with it. */
@@ -326,7 +329,10 @@ static bool take_line(struct walk *w, struct slice line, bool is_end, struct err
 
 	if (level != NO_LEVEL)
 		return take_delimiter(w, (size_t)level, line, is_last, err);
-	return take_text(w, line, is_end, err);
+	if (w->state == IN_HEADER)
+		return take_header(w, line, is_end, err);
+	take_text(w, line, is_end);
+	return true;
 }
 
 static bool take_piece(struct walk *w, struct slice piece, struct error *err)

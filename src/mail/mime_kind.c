@@ -77,7 +77,10 @@ static void set_kind(struct mime_part *part, const struct media *media, struct s
 	/* With an encoding that its type forbids a part is data in that encoding. */
 	if (!media || media->kind == MIME_LEAF || part->transfer > MIME_BINARY)
 		return;
-	if (!may_nest || (media->kind == MIME_MULTIPART && !find_boundary(type_body, boundary)))
+	/* Without its empty line the header of a part and that of the message in
+	 * it cannot be told apart. */
+	if (!may_nest || (media->kind == MIME_MESSAGE && !part->has_blank) ||
+		(media->kind == MIME_MULTIPART && !find_boundary(type_body, boundary)))
 		part->bar = MIME_BROKEN;
 	else
 		part->kind = media->kind;

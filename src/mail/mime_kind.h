@@ -6,7 +6,7 @@
 
 /**
  * Sets kind, transfer, bar and the claims about the type of `part` from its
- * header block (canonical lines, all of them fields).
+ * header block (canonical lines, all of them fields); has_blank is set already.
  *
  * default_message  without a type it is message/rfc822, not text/plain
  * may_nest         it may be taken apart further, as far as depth goes

@@ -141,7 +141,7 @@ static void set_field(struct header *h, struct arena *arena, const char *name, s
 		return;
 	kept = h->fields[place];
 	header_remove(h, name);
-	header_append(h, arena, name, kept.body);
+	header_append(h, arena, name, slice_trim(kept.body));
 }
 
 /* Says of an encoded text what it is, where its header does not. */
@@ -192,8 +192,7 @@ static bool fix_header(struct work *w, size_t i, struct buf *out, struct error *
 	if (plan->refolds && !header_refold(&h, &arena, err))
 		return false;
 	header_write(&h, out);
-	/* A body that began without an empty line must not be taken for fields. */
-	if (!part->has_blank && part->body_end > part->body_start)
+	if (plan->adds_blank)
 		buf_add(out, SLICE("\r\n"));
 	return true;
 }

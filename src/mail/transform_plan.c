@@ -54,6 +54,9 @@ static struct faults faults_of(const struct transform_wants *wants, const struct
 static void add_edit(struct planner *p, struct edit edit)
 {
 	p->plan->edits[p->plan->count++] = edit;
+	/* A changed body could be taken for fields where no empty line is. */
+	if (edit.kind != EDIT_HEADER && !p->tree->parts[edit.part].has_blank)
+		p->plan->headers[edit.part].adds_blank = true;
 }
 
 static const char *words_for(struct faults faults)
@@ -250,7 +253,8 @@ static void plan_headers(struct planner *p)
 		const struct header_plan *header = &p->plan->headers[i];
 		const struct mime_part *part = &p->tree->parts[i];
 
-		if (header->transfer || header->encodes_8bit || header->refolds)
+		if (header->transfer || header->encodes_8bit || header->refolds ||
+			header->adds_blank)
 			add_edit(p, (struct edit){EDIT_HEADER, part->header_start, part->header_end,
 					    i, ENCODE_QP});
 	}

@@ -23,6 +23,7 @@ struct header_plan {
 	bool sets_type;       /* the type or charset has to be said, as the body is encoded */
 	bool encodes_8bit;
 	bool refolds;
+	bool adds_blank; /* the empty line behind it is missing, and the body changes */
 };
 
 struct plan {

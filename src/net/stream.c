@@ -225,11 +225,20 @@ bool stream_wait(
 
 /* ---- Lines ---- */
 
-/* Counts one wait for each flight that needs an answer to go on. */
-static void count_wait(struct stream *s)
+/*
+ * Before the client waits: counts one wait for each flight that needs an answer
+ * to go on. Where we wait for more of the same answer the peer may hold it back
+ * until it sees what it has sent acknowledged (Nagle), and our kernel may hold
+ * the acknowledgement back for 40 ms: TLS tickets with a reply behind them do that.
+ */
+static void begin_wait(struct stream *s)
 {
 	if (s->has_sent)
 		s->waits++;
+#ifdef TCP_QUICKACK
+	else
+		(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
+#endif
 	s->has_sent = false;
 }
 
@@ -241,7 +250,7 @@ bool stream_exchange(struct stream *s, bool hold, int64_t deadline_ms, struct er
 		return stream_fail_again(s, err);
 	if (!hold && !stream_send_wire(s, deadline_ms, err))
 		return false;
-	count_wait(s);
+	begin_wait(s);
 	if (!stream_wait(s, POLLIN, deadline_ms, &ready, err))
 		return false;
 	return receive_raw(s, &s->wire.in, err) || stream_kill(s, err);
@@ -310,7 +319,7 @@ bool stream_read_line(
 			(void)!unseal(s, err);
 			continue;
 		}
-		count_wait(s);
+		begin_wait(s);
 		if (!stream_wait(s, POLLIN, deadline_ms, &ready, err))
 			return false;
 		/* A last line may have come with the end of the connection. */

@@ -91,22 +91,20 @@ void sending_next(struct sending *g, struct smtp_session *s, struct transaction 
 	}
 	free(domains.seen);
 	transaction_init(t, s, g->mail, group, count);
-	t->may_quit = g->mail->is_last && count == open;
+	t->may_quit = g->may_quit && count == open;
 }
 
-bool smtp_send(struct smtp_session *s, struct smtp_mail *mail, struct error *err)
+bool sending_run(struct sending *g, struct smtp_session *s, struct error *err)
 {
-	CLEANUP(sending_done) struct sending sending;
 	bool goes_well = true;
 
-	sending_init(&sending, mail);
-	while (goes_well && sending_is_open(&sending)) {
+	while (goes_well && sending_is_open(g)) {
 		CLEANUP(transaction_done) struct transaction t = {0};
 
 		if (!session_ready(s, err) ||
-			!command_check(&s->caps, mail, tls_is_on(s->stream), s->peer, err))
+			!command_check(&s->caps, g->mail, tls_is_on(s->stream), s->peer, err))
 			return false;
-		sending_next(&sending, s, &t);
+		sending_next(g, s, &t);
 		transaction_begin(&t);
 		transaction_envelope(&t);
 		transaction_body(&t);
@@ -116,4 +114,13 @@ bool smtp_send(struct smtp_session *s, struct smtp_mail *mail, struct error *err
 			*err = t.failure;
 	}
 	return goes_well;
+}
+
+bool smtp_send(struct smtp_session *s, struct smtp_mail *mail, struct error *err)
+{
+	CLEANUP(sending_done) struct sending sending;
+
+	sending_init(&sending, mail);
+	sending.may_quit = mail->is_last;
+	return sending_run(&sending, s, err);
 }

@@ -8,6 +8,7 @@ struct sending {
 	struct smtp_mail *mail;
 	struct attempt *attempts; /* owned; one for each recipient to be sent to */
 	size_t count;
+	bool may_quit; /* QUIT goes behind the last transaction */
 };
 
 /** Collects the recipients that are PENDING or SENT. Release with sending_done. */
@@ -24,3 +25,6 @@ bool sending_is_open(const struct sending *g);
  * one at least: as many as the server's limits allow (RFC 9422).
  */
 void sending_next(struct sending *g, struct smtp_session *s, struct transaction *t);
+
+/** Makes transactions until no recipient is open. The result is that of smtp_send. */
+bool sending_run(struct sending *g, struct smtp_session *s, struct error *err) NODISCARD;

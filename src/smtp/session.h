@@ -96,6 +96,31 @@ bool smtp_open(
  */
 bool smtp_send(struct smtp_session *s, struct smtp_mail *mail, struct error *err) NODISCARD;
 
+/* Where many messages come from and their outcomes go to. */
+struct smtp_feed {
+	/* The next message, or NULL when there is none. It stays valid until
+	 * done was called for it; is_last is of no account. */
+	struct smtp_mail *(*next)(void *context);
+	/* The outcome: err is NULL where smtp_send would return true. Called once
+	 * for each message, in the order of their settling. */
+	void (*done)(void *context, struct smtp_mail *mail, const struct error *err);
+	void *context;
+	size_t window; /* most messages whose replies are awaited, 1 to 10 */
+};
+
+/**
+ * Sends messages until the feed or the session ends. Each has the outcome that
+ * smtp_send would give it: an error in one touches no other; a connection that
+ * is lost leaves at most the window in doubt.
+ *
+ * Where the server has PIPELINING and CHUNKING whole transactions of small
+ * messages go in one flight, at most 256 KiB of them; with PIPELINING alone the
+ * commands of the next message go along with the end of the one before. A
+ * message is taken from the feed only while the session is usable.
+ * RFC 2920, 3030.
+ */
+void smtp_send_many(struct smtp_session *s, const struct smtp_feed *feed);
+
 struct smtp_caps;
 
 /** What the server offered in its last EHLO; valid until the session goes. smtp/caps.h has the fields. */

@@ -11,7 +11,6 @@
 enum {
 	COMMAND_MAX = 8192,  /* octets of one command; addresses are far shorter */
 	FLIGHT_FULL = 32768, /* octets of commands before their replies are read */
-	WHOLE_MAX = 65536,   /* octets of a message that goes along with its commands */
 };
 
 /* A server that answers each command just before its limit must not hold us
@@ -54,7 +53,7 @@ bool transaction_is_on(const struct transaction *t)
 
 bool transaction_is_whole(const struct transaction *t)
 {
-	return t->chunked && content_octets(t->mail->content) <= WHOLE_MAX;
+	return t->chunked && content_octets(t->mail->content) <= TRANSACTION_WHOLE_MAX;
 }
 
 bool transaction_read(struct transaction *t, enum smtp_phase phase)

@@ -14,6 +14,9 @@
 
 #include "smtp/dialogue.h"
 
+/* Octets of a message that goes along with its commands by BDAT. */
+enum { TRANSACTION_WHOLE_MAX = 65536 };
+
 enum attempt_state {
 	ATTEMPT_OPEN,     /* not answered yet */
 	ATTEMPT_ACCEPTED, /* RCPT was accepted */

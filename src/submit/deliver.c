@@ -1,11 +1,13 @@
 #include "submit/deliver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "config/secret.h"
+#include "smtp/caps.h"
 
 enum {
 	MOST_HOSTS = 16,
@@ -20,6 +22,7 @@ struct deliverer {
 	const struct account *account;
 	struct smtp_params params;
 	struct dial_host host; /* the one in use */
+	char peer[300];        /* "host:port", or the path of a socket */
 	struct buf auth;       /* mechanisms in one text */
 	struct smtp_session *session;
 };
@@ -181,6 +184,10 @@ static bool open_host(
 	int left = clock_left_ms(deadline_ms);
 
 	d->host = *host;
+	if (d->account->socket)
+		snprintf(d->peer, sizeof(d->peer), "%s", d->account->socket);
+	else
+		snprintf(d->peer, sizeof(d->peer), "%s:%u", d->host.name, d->host.port);
 	p->target.host = d->host.name;
 	p->target.port = d->host.port;
 	p->policy.host = d->account->tls_host ? d->account->tls_host : d->host.name;
@@ -210,6 +217,8 @@ static bool open_any(struct deliverer *d, bool in_queue_run, struct error *err)
 
 		if (open_host(d, &list.hosts[i], share, err))
 			return true;
+		if (err->exit_code == EX_NOPERM)
+			error_prefix(err, "account %s", d->account->name);
 		if (!is_worth_next(err))
 			return false;
 	}
@@ -231,12 +240,9 @@ bool deliver_open(const struct account *account, const struct deliver_mode *mode
 	return true;
 }
 
-bool deliver_message(struct deliverer *d, UNUSED enum long_lines long_lines,
-	UNUSED const char *spill_dir, struct smtp_mail *mail, struct error *err)
+static void fill_demands(const struct account *a, struct smtp_demands *demands)
 {
-	const struct account *a = d->account;
-
-	mail->demands = (struct smtp_demands){
+	*demands = (struct smtp_demands){
 		.require_tls = a->require_tls,
 		.deliver_by_s = a->deliver_by_s,
 		.deliver_by_mode = a->deliver_by_mode,
@@ -244,7 +250,78 @@ bool deliver_message(struct deliverer *d, UNUSED enum long_lines long_lines,
 		.has_priority = a->has_priority,
 		.hold_for_s = a->hold_for_s,
 	};
-	return smtp_send(d->session, mail, err);
+}
+
+bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
+	struct smtp_mail *mail, struct deliver_fitted *out, struct error *err)
+{
+	static const enum transform_policy policies[] = {
+		[LONG_LINES_ENCODE] = TRANSFORM_ENCODE,
+		[LONG_LINES_PASS] = TRANSFORM_PASS,
+		[LONG_LINES_REFUSE] = TRANSFORM_REFUSE,
+	};
+	const struct smtp_caps *caps = smtp_caps(d->session);
+	const char *tmpdir = getenv("TMPDIR");
+	struct transform_wants wants = {
+		.has_8bitmime = caps->eight_bit_mime,
+		.has_smtputf8 = caps->smtputf8,
+		.has_binarymime = caps->chunking && caps->binary_mime,
+		.long_lines = policies[long_lines],
+	};
+	size_t count = 0;
+
+	if (spill_dir)
+		wants.spill_dirs[count++] = spill_dir;
+	if (tmpdir && tmpdir[0] == '/')
+		wants.spill_dirs[count++] = tmpdir;
+	wants.spill_dirs[count] = "/var/tmp";
+	out->is_on = transform_needed(mail->content, &wants);
+	if (out->is_on && !transform_content(mail->content, &wants, &out->transformed, err)) {
+		out->is_on = false;
+		return false;
+	}
+	if (out->is_on)
+		mail->content = &out->transformed.content;
+	if (mail->content->head_has_8bit && caps->smtputf8)
+		mail->needs_smtputf8 = true;
+	fill_demands(d->account, &mail->demands);
+	return true;
+}
+
+void deliver_unfit(struct deliver_fitted *fitted)
+{
+	if (fitted->is_on)
+		transformed_done(&fitted->transformed);
+	fitted->is_on = false;
+}
+
+bool deliver_message(struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
+	struct smtp_mail *mail, struct error *err)
+{
+	struct deliver_fitted fitted = {.is_on = false};
+
+	if (!deliver_fit(d, long_lines, spill_dir, mail, &fitted, err))
+		return false;
+
+	bool is_answered = smtp_send(d->session, mail, err);
+
+	deliver_unfit(&fitted);
+	return is_answered;
+}
+
+void deliver_many(struct deliverer *d, const struct smtp_feed *feed)
+{
+	smtp_send_many(d->session, feed);
+}
+
+const char *deliver_peer(const struct deliverer *d)
+{
+	return d->peer;
+}
+
+const char *deliver_host(const struct deliverer *d)
+{
+	return d->host.name;
 }
 
 bool deliver_is_usable(const struct deliverer *d)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/account.h"
+#include "mail/transform.h"
 #include "smtp/session.h"
 
 /* How the person or the program wants it done. */
@@ -32,14 +33,40 @@ bool deliver_check(const struct account *account, struct error *err) NODISCARD;
 bool deliver_open(const struct account *account, const struct deliver_mode *mode,
 	struct deliverer **out, struct error *err) NODISCARD;
 
+/* The form of a message that a server can take; empty where it needs none. */
+struct deliver_fitted {
+	struct transformed transformed;
+	bool is_on;
+};
+
 /**
- * Sends one message, fitted to what the server takes (8-bit, long lines). The
- * outcome is as that of smtp_send.
+ * Fits a message to what the server of d takes (8-bit, long lines, header),
+ * and fills in the account's demands.
  *
+ * mail       its content is replaced by a fitted one where it has to be
  * spill_dir  directory for the fitted form of a large message; NULL: TMPDIR, /var/tmp
+ * out        set on success; must live until mail was sent; release with deliver_unfit
+ *
+ * Fails as transform_content.
  */
+bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
+	struct smtp_mail *mail, struct deliver_fitted *out, struct error *err) NODISCARD;
+
+/** Frees. */
+void deliver_unfit(struct deliver_fitted *fitted);
+
+/** Sends one message, fitted. The outcome is that of deliver_fit and smtp_send. */
 bool deliver_message(struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
 	struct smtp_mail *mail, struct error *err) NODISCARD;
+
+/** Sends messages from a feed, which fits them; see smtp_send_many. */
+void deliver_many(struct deliverer *d, const struct smtp_feed *feed);
+
+/** "host:port" of the server, or the path of its socket; lives as long as d. */
+const char *deliver_peer(const struct deliverer *d);
+
+/** Its host name alone, for notices. */
+const char *deliver_host(const struct deliverer *d);
 
 /** True while another message may go over this connection. */
 bool deliver_is_usable(const struct deliverer *d);

@@ -1,6 +1,5 @@
 #include "submit/runner.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "base/mem.h"
 #include "mail/address.h"
 #include "submit/settle.h"
+#include "submit/stop.h"
 
 /* What a run knows of an account. */
 struct account_state {
@@ -27,6 +27,20 @@ struct run {
 	struct deliverer *link;         /* the open connection, or NULL */
 	char **seen;                    /* ids tried in this run, sorted by arrival */
 	size_t seen_count, seen_space;
+	struct account_state *current; /* whose messages this pass sends */
+	struct spool_name *names;      /* of this pass */
+	size_t name_count, name_at;
+	bool found;              /* this pass came upon something new */
+	struct spool_item first; /* claimed before the connection was there */
+	bool has_first;
+	struct error lost; /* for what a connection did not take any more */
+};
+
+/* One message on its way; lives from its claim until it is settled. */
+struct parcel {
+	struct smtp_mail mail; /* first, so that a mail is its parcel */
+	struct spool_item item;
+	struct deliver_fitted fitted;
 };
 
 /* Names are listed in order of arrival, so a binary search finds them. */
@@ -57,11 +71,6 @@ static void note_seen(struct run *r, const char *id)
 	}
 	r->seen[at] = mem_strdup(id);
 	r->seen_count++;
-}
-
-static bool is_stopped(const struct run *r)
-{
-	return r->options->is_stopped && r->options->is_stopped();
 }
 
 static void tell(const struct run *r, const char *id, const char *what, const char *why)
@@ -143,11 +152,10 @@ static void mark_down(struct run *r, struct account_state *state, const struct e
 
 static bool open_link(struct run *r, struct account_state *state, struct error *err)
 {
-	if (r->link && (deliver_account(r->link) != state->account || !deliver_is_usable(r->link)))
+	if (r->link && (strcmp(deliver_account(r->link)->name, state->account->name) != 0 ||
+			       !deliver_is_usable(r->link)))
 		close_link(r);
-	if (r->link)
-		return true;
-	if (deliver_open(state->account, &r->options->mode, &r->link, err))
+	if (r->link || deliver_open(state->account, &r->options->mode, &r->link, err))
 		return true;
 	r->link = NULL;
 	mark_down(r, state, err);
@@ -173,37 +181,6 @@ static void record_accepted(void *context)
 	const struct log_field fields[] = {{"id", item->id}, {"reason", err.text}};
 
 	log_event("record-lost", fields, ARRAY_LEN(fields));
-}
-
-/* Signals that ask the process to end wait from before the final reply until
- * the outcome is on disk. */
-static void block_signals(sigset_t *old)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, old);
-}
-
-static bool send_entry(
-	struct run *r, struct account_state *state, struct spool_item *item, struct error *err)
-{
-	struct smtp_mail mail = {
-		.envelope = &item->entry.envelope,
-		.content = &item->content,
-		.needs_smtputf8 = item->entry.needs_smtputf8,
-		.before_final = mark_in_doubt,
-		.accepted = record_accepted,
-		.context = item,
-	};
-
-	if (!open_link(r, state, err))
-		return false;
-	return deliver_message(r->link, r->outbox->config->mail.long_lines,
-		spool_path(r->outbox->spool), &mail, err);
 }
 
 static void count(
@@ -236,91 +213,193 @@ static bool find_account(const struct run *r, const struct spool_item *item,
 		r->outbox->config, name, item->entry.envelope.sender, NULL, account, err);
 }
 
-static void try_entry(struct run *r, struct spool_item *item)
+/* Settles an entry and gives it back. err is NULL where each recipient got its answer. */
+static void finish(
+	struct run *r, struct spool_item *item, const struct error *err, int64_t not_before)
 {
-	const struct account *account = NULL;
-	struct attempt attempt = {0};
-	struct error err = {0};
-	sigset_t old;
+	struct attempt attempt = {
+		.err = err,
+		.remote = r->link ? deliver_host(r->link) : "",
+		.not_before = not_before,
+	};
+	enum settled settled = settle_entry(r->outbox, item, &attempt);
 
-	block_signals(&old);
-	if (!find_account(r, item, &account, &err)) {
-		attempt.not_before = clock_wall() + r->rules.max_s;
-		attempt.err = &err;
-	} else {
-		struct account_state *state = state_of(r, account);
-
-		if (state->is_down)
-			err = state->err;
-		if (state->is_down || !send_entry(r, state, item, &err))
-			attempt.err = &err;
-		if (state->is_down)
-			attempt.not_before = state->not_before;
-		attempt.remote = account->hosts.count > 0 ? account->hosts.items[0] : "";
-	}
-	/* An account that was marked down for good still waits; a message that the
-	 * server refused for good does not. */
-	count(r, item, settle_entry(r->outbox, item, &attempt),
-		attempt.err ? err.text : item->entry.status.text);
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	count(r, item, settled, err ? err->text : item->entry.status.text);
+	spool_release(item);
 }
 
-static bool belongs(const struct run *r, const struct spool_item *item)
+/* True when the run is for all accounts, or for the one of this entry. */
+static bool belongs(const struct run *r, const struct account *account)
 {
-	const struct account *account;
-	struct error ignored = {0};
-
-	if (!r->options->account || strcmp(item->entry.account, r->options->account) == 0)
-		return true;
-	return find_account(r, item, &account, &ignored) &&
-	       strcmp(account->name, r->options->account) == 0;
+	return !r->options->account || strcmp(account->name, r->options->account) == 0;
 }
 
-static void look_at(struct run *r, const char *id)
+static void tell_damaged(struct run *r, const char *id, const struct error *err)
 {
-	struct spool_item item;
+	const struct log_field fields[] = {{"file", id}, {"reason", err->text}};
+
+	log_event("damaged", fields, ARRAY_LEN(fields));
+	tell(r, id, "damaged", err->text);
+	r->report->damaged++;
+}
+
+/* Claims an entry that this run may send. False when there is nothing to do with it. */
+static bool claim(struct run *r, const char *id, struct spool_item *item)
+{
 	struct error err = {0};
 
-	switch (spool_claim(r->outbox->spool, id, false, &item, &err)) {
+	switch (spool_claim(r->outbox->spool, id, false, item, &err)) {
 	case SPOOL_CLAIMED:
-		if (is_due(r, &item, clock_wall()) && is_wanted(r, &item) && belongs(r, &item))
-			try_entry(r, &item);
-		spool_release(&item);
-		break;
+		if (is_due(r, item, clock_wall()) && is_wanted(r, item))
+			return true;
+		spool_release(item);
+		return false;
 	case SPOOL_BUSY:
 		r->report->busy++;
-		break;
-	case SPOOL_DAMAGED: {
-		const struct log_field fields[] = {{"file", id}, {"reason", err.text}};
-
-		log_event("damaged", fields, ARRAY_LEN(fields));
-		tell(r, id, "damaged", err.text);
-		r->report->damaged++;
-		break;
-	}
+		return false;
+	case SPOOL_DAMAGED:
+		tell_damaged(r, id, &err);
+		return false;
 	case SPOOL_GONE:
 		break;
 	}
+	return false;
 }
 
-/* One scan; *found tells whether anything new was looked at. */
-static bool run_pass(struct run *r, bool *found, struct error *err)
+/*
+ * What to do with an entry that was claimed: true when it goes out now, over
+ * the connection of the account that this pass is about. An entry of another
+ * account is left for a later pass, unseen.
+ */
+static bool goes_out(struct run *r, struct spool_item *item)
 {
-	struct spool_name *names = NULL;
-	size_t name_count = 0;
+	const struct account *account = NULL;
+	struct error err = {0};
+
+	if (!find_account(r, item, &account, &err)) {
+		note_seen(r, item->id);
+		finish(r, item, &err, clock_wall() + r->rules.max_s);
+		return false;
+	}
+
+	struct account_state *state = state_of(r, account);
+
+	if (!r->current && belongs(r, account) && !state->is_down)
+		r->current = state;
+	if (r->current == state && !state->is_down) {
+		note_seen(r, item->id);
+		return true;
+	}
+	if (state->is_down || !belongs(r, account))
+		note_seen(r, item->id);
+	if (state->is_down)
+		finish(r, item, &state->err, state->not_before);
+	else
+		spool_release(item);
+	return false;
+}
+
+/* The next entry of the pass that goes out now, claimed; false at its end. */
+static bool next_item(struct run *r, struct spool_item *item)
+{
 	int64_t now = clock_wall();
 
-	if (!spool_list(r->outbox->spool, false, &names, &name_count, err))
-		return false;
-	*found = false;
-	for (size_t i = 0; i < name_count && !is_stopped(r); i++) {
-		if (!may_be_due(r, &names[i], now) || was_seen(r, names[i].id))
+	while (r->name_at < r->name_count && !stop_is_asked()) {
+		const struct spool_name *name = &r->names[r->name_at++];
+
+		if (!may_be_due(r, name, now) || was_seen(r, name->id))
 			continue;
-		note_seen(r, names[i].id);
-		look_at(r, names[i].id);
-		*found = true;
+		r->found = true;
+		if (!claim(r, name->id, item)) {
+			note_seen(r, name->id);
+			continue;
+		}
+		if (goes_out(r, item))
+			return true;
 	}
-	free(names);
+	return false;
+}
+
+/* The message of an entry, for the server; NULL where it cannot be made fit,
+ * and then the entry is settled. */
+static struct smtp_mail *make_parcel(struct run *r, const struct spool_item *item)
+{
+	struct parcel *p = mem_alloc(sizeof(*p));
+	struct error err = {0};
+
+	p->item = *item;
+	p->mail = (struct smtp_mail){
+		.envelope = &p->item.entry.envelope,
+		.content = &p->item.content,
+		.needs_smtputf8 = p->item.entry.needs_smtputf8,
+		.before_final = mark_in_doubt,
+		.accepted = record_accepted,
+		.context = &p->item,
+	};
+	if (deliver_fit(r->link, r->outbox->config->mail.long_lines, spool_path(r->outbox->spool),
+		    &p->mail, &p->fitted, &err))
+		return &p->mail;
+	finish(r, &p->item, &err, 0);
+	free(p);
+	return NULL;
+}
+
+/* The next message for the connection. */
+static struct smtp_mail *next_mail(void *context)
+{
+	struct run *r = context;
+	struct smtp_mail *mail = NULL;
+	struct spool_item item;
+
+	if (r->has_first)
+		mail = make_parcel(r, &r->first);
+	r->has_first = false;
+	while (!mail && next_item(r, &item))
+		mail = make_parcel(r, &item);
+	return mail;
+}
+
+static void mail_is_done(void *context, struct smtp_mail *mail, const struct error *err)
+{
+	struct parcel *p = (struct parcel *)mail;
+
+	finish(context, &p->item, err, 0);
+	deliver_unfit(&p->fitted);
+	free(p);
+}
+
+/* Sends the messages of one account until the pass has no more; connects
+ * again where the server ended the connection. */
+static void send_account(struct run *r)
+{
+	struct smtp_feed feed = {next_mail, mail_is_done, r, r->outbox->config->queue.window};
+	struct error err = {0};
+
+	while (next_item(r, &r->first)) {
+		if (!open_link(r, r->current, &err)) {
+			finish(r, &r->first, &err, r->current->not_before);
+			continue;
+		}
+		r->has_first = true;
+		deliver_many(r->link, &feed);
+		/* A connection that ended before it took anything. */
+		if (r->has_first)
+			finish(r, &r->first, &r->lost, 0);
+		r->has_first = false;
+	}
+}
+
+/* One scan, and with it the messages of one account. */
+static bool run_pass(struct run *r, struct error *err)
+{
+	r->found = false;
+	r->current = NULL;
+	r->name_at = 0;
+	if (!spool_list(r->outbox->spool, false, &r->names, &r->name_count, err))
+		return false;
+	send_account(r);
+	free(r->names);
+	r->names = NULL;
 	return true;
 }
 
@@ -333,6 +412,7 @@ static void start_run(struct run *r)
 	for (size_t i = 0; i < config->account_count; i++)
 		r->accounts[i].account = &config->accounts[i];
 	r->link = r->options->handed;
+	error_set(&r->lost, EX_TEMPFAIL, "the connection ended before the message was sent");
 }
 
 static void end_run(struct run *r)
@@ -347,13 +427,13 @@ static void end_run(struct run *r)
 bool runner_run(struct outbox *outbox, const struct runner_options *options,
 	struct runner_report *report, struct error *err)
 {
-	struct run r = {.outbox = outbox, .options = options, .report = report};
-	bool found = true;
+	struct run r = {.outbox = outbox, .options = options, .report = report, .found = true};
 	bool is_read = true;
 
+	stop_watch();
 	start_run(&r);
-	while (found && is_read && !is_stopped(&r))
-		is_read = run_pass(&r, &found, err);
+	while (r.found && is_read && !stop_is_asked())
+		is_read = run_pass(&r, err);
 	end_run(&r);
 	if (is_read)
 		spool_clean(outbox->spool, clock_wall(), outbox->config->queue.keep_failed_s);

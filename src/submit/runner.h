@@ -28,7 +28,7 @@ struct runner_report {
 };
 
 /**
- * Tries each entry at most once and rescans until a pass finds nothing new
+ * Ends early, between two messages, when stop_is_asked. Tries each entry at most once and rescans until a pass finds nothing new
  * that is due. Entries of an account whose server cannot be reached wait after one attempt of the account.
  *
  * Fails with EX_IOERR where the queue cannot be read; that some message could

@@ -18,6 +18,7 @@ struct submission_run {
 	struct composed *message;
 	const struct deliver_mode *mode;
 	struct submit_report *report;
+	struct deliverer *link; /* to the server, or NULL */
 };
 
 static void log_outcome(const struct submission_run *r, const char *event, const char *reason)
@@ -37,13 +38,11 @@ static void log_outcome(const struct submission_run *r, const char *event, const
 	log_event(event, fields, ARRAY_LEN(fields));
 }
 
-static bool add_entry(struct submission_run *r, unsigned attempts, const struct error *why,
-	bool failed, char *id, struct error *err)
+static bool add_entry(
+	struct submission_run *r, const struct outbox_note *note, char *id, struct error *err)
 {
-	struct outbox_note note = {.attempts = attempts, .last = why, .failed = failed};
-
 	return outbox_add(r->outbox, r->message->account->name, &r->message->envelope,
-		&r->message->content, r->message->needs_smtputf8, &note, id, err);
+		&r->message->content, r->message->needs_smtputf8, note, id, err);
 }
 
 /* Adds to what the person is told to do; a hint that is there stays first. */
@@ -57,11 +56,12 @@ static void add_hint(struct error *err, const char *text)
 /* Refused for good: the person gets the words, and the message under failed/. */
 static bool keep_failed(struct submission_run *r, struct error *why)
 {
+	struct outbox_note note = {.attempts = 1, .last = why, .failed = true};
 	char id[SPOOL_ID_SPACE];
 	char text[384];
 	struct error err = {0};
 
-	if (add_entry(r, 1, why, true, id, &err))
+	if (add_entry(r, &note, id, &err))
 		snprintf(text, sizeof(text),
 			"the message is kept: 'pillarbox queue retry %s' sends it again", id);
 	else
@@ -78,7 +78,9 @@ static bool neither(struct submission_run *r, const struct error *why, const str
 {
 	bool is_known = queue->exit_code == EX_CANTCREAT || queue->exit_code == EX_IOERR ||
 			queue->exit_code == EX_OSERR;
-	size_t accepted = envelope_count(&r->message->envelope, RECIPIENT_DELIVERED);
+	/* Those that were set aside are no better off for it. */
+	size_t accepted =
+		envelope_count(&r->message->envelope, RECIPIENT_DELIVERED) - r->report->refused;
 	int code = is_known ? queue->exit_code : EX_TEMPFAIL;
 
 	if (queue->exit_code == EX_NOPERM)
@@ -103,9 +105,10 @@ static bool neither(struct submission_run *r, const struct error *why, const str
 static bool queue_rest(
 	struct submission_run *r, unsigned attempts, const struct error *why, struct error *err)
 {
+	struct outbox_note note = {.attempts = attempts, .last = why};
 	struct error queue = {0};
 
-	if (!add_entry(r, attempts, why, false, r->report->id, &queue))
+	if (!add_entry(r, &note, r->report->id, &queue))
 		return neither(r, why, &queue, err);
 	r->report->is_queued = true;
 	r->report->why = *why;
@@ -113,29 +116,38 @@ static bool queue_rest(
 	return true;
 }
 
-/* The first reply of a recipient in that state, as an error of the whole. */
-static void first_reply(
+enum { MOST_NAMED = 5 };
+
+/* The replies to recipients in that state, as an error of the whole: each by
+ * name, up to a few. */
+static void gather_replies(
 	const struct submission_run *r, enum recipient_state state, struct error *err)
 {
 	const struct envelope *e = &r->message->envelope;
-	const struct account *a = r->message->account;
-	const char *host = a->hosts.count > 0 ? a->hosts.items[0]
-			   : a->socket        ? a->socket
-					      : "the server";
+	CLEANUP(buf_done) struct buf text = BUF(900);
+	const struct recipient *first = NULL;
+	size_t count = envelope_count(e, state);
+	size_t named = 0;
 
-	for (size_t i = 0; i < e->count; i++) {
+	for (size_t i = 0; i < e->count && named < MOST_NAMED; i++) {
 		const struct recipient *rcpt = &e->recipients[i];
 
 		if (rcpt->state != state)
 			continue;
-		error_set(err, state == RECIPIENT_FAILED ? EX_NOUSER : EX_TEMPFAIL,
-			"%s refused the recipient <%s>%s: %d %s%s%.400s", host, rcpt->address,
-			state == RECIPIENT_FAILED ? "" : " for now", rcpt->last.code,
-			rcpt->last.enhanced, rcpt->last.enhanced[0] ? " " : "", rcpt->last.text);
-		error_reply(err, rcpt->last.code, rcpt->last.enhanced);
-		return;
+		first = first ? first : rcpt;
+		buf_printf(&text, "%s<%s>: %d %s%s%.200s", named++ > 0 ? "; " : "", rcpt->address,
+			rcpt->last.code, rcpt->last.enhanced, rcpt->last.enhanced[0] ? " " : "",
+			rcpt->last.text);
 	}
-	error_set(err, EX_TEMPFAIL, "%s gave no answer for a recipient", host);
+	if (count > named)
+		buf_printf(&text, "; and %zu more", count - named);
+	error_set(err, state == RECIPIENT_FAILED ? EX_NOUSER : EX_TEMPFAIL, "%s: %s%srefused%s: %s",
+		r->link ? deliver_peer(r->link) : r->message->account->name,
+		count == e->count && count > 1 ? "all " : "",
+		count == 1 ? "recipient " : "recipients ",
+		state == RECIPIENT_FAILED ? "" : " for now", buf_text(&text));
+	if (first)
+		error_reply(err, first->last.code, first->last.enhanced);
 }
 
 /* Some were refused while others have the message or will get it: the sender
@@ -148,7 +160,7 @@ static void report_refused(struct submission_run *r)
 		.account = m->account->name,
 		.envelope = &m->envelope,
 		.content = &m->content,
-		.remote = m->account->hosts.count > 0 ? m->account->hosts.items[0] : "",
+		.remote = r->link ? deliver_host(r->link) : "",
 		.arrived = clock_wall(),
 	};
 	bool is_told = m->envelope.sender[0] != '\0';
@@ -157,15 +169,32 @@ static void report_refused(struct submission_run *r)
 		is_told = notice_queue(r->outbox, &subject, NOTICE_FAILURE, &err);
 		r->report->wants_run = r->report->wants_run || is_told;
 	}
-	first_reply(r, RECIPIENT_FAILED, &err);
+	gather_replies(r, RECIPIENT_FAILED, &err);
 	if (!is_told) {
+		struct outbox_note note = {
+			.attempts = 1, .last = &err, .failed = true, .refused_alone = true};
 		char id[SPOOL_ID_SPACE];
 		struct error ignored = {0};
 
-		if (!add_entry(r, 1, &err, true, id, &ignored))
+		if (!add_entry(r, &note, id, &ignored))
 			log_outcome(r, "copy-lost", ignored.text);
 	}
 	log_outcome(r, "partly-refused", err.text);
+}
+
+/* The refused ones are reported, and are no business of the entry that the
+ * others get. */
+static void set_refused_aside(struct submission_run *r)
+{
+	struct envelope *e = &r->message->envelope;
+
+	r->report->refused = envelope_count(e, RECIPIENT_FAILED);
+	if (r->report->refused == 0)
+		return;
+	report_refused(r);
+	for (size_t i = 0; i < e->count; i++)
+		if (e->recipients[i].state == RECIPIENT_FAILED)
+			e->recipients[i].state = RECIPIENT_DELIVERED;
 }
 
 /* Every recipient got an answer of its own. */
@@ -178,21 +207,12 @@ static bool settle_answers(struct submission_run *r, struct error *err)
 	r->report->accepted = envelope_count(e, RECIPIENT_DELIVERED);
 	r->report->refused = envelope_count(e, RECIPIENT_FAILED);
 	if (r->report->refused == e->count) {
-		first_reply(r, RECIPIENT_FAILED, err);
-		if (e->count > 1)
-			error_prefix(err, "all %zu recipients were refused", e->count);
+		gather_replies(r, RECIPIENT_FAILED, err);
 		return keep_failed(r, err);
 	}
 	if (waiting > 0) {
-		struct envelope *open = &r->message->envelope;
-
-		/* The refused ones are reported; the entry is about the others. */
-		first_reply(r, RECIPIENT_PENDING, &why);
-		if (r->report->refused > 0)
-			report_refused(r);
-		for (size_t i = 0; i < open->count; i++)
-			if (open->recipients[i].state == RECIPIENT_FAILED)
-				open->recipients[i].state = RECIPIENT_DELIVERED;
+		gather_replies(r, RECIPIENT_PENDING, &why);
+		set_refused_aside(r);
 		return queue_rest(r, 1, &why, err);
 	}
 	if (r->report->refused > 0)
@@ -207,8 +227,10 @@ static bool settle_fault(struct submission_run *r, struct error *why, struct err
 {
 	struct envelope *e = &r->message->envelope;
 
-	if (why->fate != FATE_PERMANENT)
+	if (why->fate != FATE_PERMANENT) {
+		set_refused_aside(r);
 		return queue_rest(r, 1, why, err);
+	}
 	if (envelope_count(e, RECIPIENT_DELIVERED) == 0) {
 		*err = *why;
 		return keep_failed(r, err);
@@ -244,12 +266,11 @@ static bool queue_has_due(struct outbox *outbox)
 
 static bool send_now(struct submission_run *r, struct error *err)
 {
-	struct deliverer *link = NULL;
 	struct error why = {0};
 
 	if (!deliver_check(r->message->account, err))
 		return false;
-	if (!deliver_open(r->message->account, r->mode, &link, &why))
+	if (!deliver_open(r->message->account, r->mode, &r->link, &why))
 		return settle_fault(r, &why, err);
 	r->report->wants_run = queue_has_due(r->outbox);
 
@@ -260,13 +281,13 @@ static bool send_now(struct submission_run *r, struct error *err)
 		.is_last = !r->report->wants_run,
 	};
 	bool is_answered = deliver_message(
-		link, r->outbox->config->mail.long_lines, r->outbox->directory, &mail, &why);
+		r->link, r->outbox->config->mail.long_lines, r->outbox->directory, &mail, &why);
 	bool is_settled = is_answered ? settle_answers(r, err) : settle_fault(r, &why, err);
 
-	if (is_settled && r->report->wants_run && deliver_is_usable(link))
-		r->report->link = link;
+	if (is_settled && r->report->wants_run && deliver_is_usable(r->link))
+		r->report->link = r->link;
 	else
-		deliver_close(link);
+		deliver_close(r->link);
 	return is_settled;
 }
 
@@ -274,9 +295,10 @@ static bool send_now(struct submission_run *r, struct error *err)
  * it now is better than refusing it (contract C66). */
 static bool queue_first(struct submission_run *r, bool runs, struct error *err)
 {
+	struct outbox_note note = {.attempts = 0};
 	struct error queue = {0};
 
-	if (!add_entry(r, 0, NULL, false, r->report->id, &queue)) {
+	if (!add_entry(r, &note, r->report->id, &queue)) {
 		log_outcome(r, "queue-refused", queue.text);
 		return send_now(r, err);
 	}
@@ -303,7 +325,7 @@ static void hold_signals(void)
 bool submit_composed(struct outbox *outbox, struct composed *message, enum delivery delivery,
 	const struct deliver_mode *mode, struct submit_report *report, struct error *err)
 {
-	struct submission_run r = {outbox, message, mode, report};
+	struct submission_run r = {outbox, message, mode, report, NULL};
 
 	*report = (struct submit_report){0};
 	if (delivery == DELIVERY_FOREGROUND)

@@ -70,9 +70,10 @@ static void base64_has_the_right_form(UNUSED void **state)
 static void encoded_text_is_wrapped_anew(UNUSED void **state)
 {
 	check(ENCODE_REWRAP_QP, SLICE("a=C3=a9=\r\nb =  \r\nc  \t\r\nd \r\n"), true,
-		"a=C3=A9b c\r\nd\r\n");
+		"a=C3=A9b=20c\r\nd\r\n");
 	check(ENCODE_REWRAP_QP, SLICE(X70 "12=3D=41x\r\n"), true, X70 "12=3D=\r\n=41x\r\n");
 	check(ENCODE_REWRAP_QP, SLICE("a=zb\351\0=4\r\n"), true, "a=3Dzb=E9=00=3D4\r\n");
+	check(ENCODE_REWRAP_QP, SLICE("a =\r\n \r\nb\t=  \r\n\r\n"), true, "a=20\r\nb=09\r\n");
 	check(ENCODE_REWRAP_QP, SLICE("a\r\nb="), true, "a\r\nb=\r\n");
 	check(ENCODE_REWRAP_QP, SLICE("x  y  "), false, "x  y");
 	check(ENCODE_REWRAP_BASE64, SLICE("QU\r\nJD!\351 RA==\r\n"), true, "QUJDRA==\r\n");

