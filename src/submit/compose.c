@@ -261,7 +261,7 @@ static void force_from(struct work *w)
 }
 
 /* -F, from_name, NAME, the passwd entry; an empty -F means no name. */
-static const char *display_name(const struct work *w)
+static const char *display_name(struct work *w)
 {
 	const char *name = getenv("NAME");
 
@@ -269,7 +269,7 @@ static const char *display_name(const struct work *w)
 		return w->s->full_name;
 	if (w->c->account->from_name)
 		return w->c->account->from_name;
-	return name && *name ? name : w->names.full_name;
+	return name && *name ? name : names_full_name(&w->names);
 }
 
 /* The right side of a Message-ID: a domain that belongs to the sender. */
@@ -295,17 +295,29 @@ static const char *from_address(struct work *w)
 		from = w->c->account->from;
 	if (!from)
 		from = names_caller_address(&w->names);
-	if (!from)
-		from = arena_printf(&w->arena, "%s@%s", w->names.login ? w->names.login : "nobody",
-			w->names.host[0] ? w->names.host : "localhost");
-	return from;
+	if (from)
+		return from;
+
+	const char *login = names_login(&w->names);
+
+	return arena_printf(&w->arena, "%s@%s", login ? login : "nobody",
+		w->names.host[0] ? w->names.host : "localhost");
+}
+
+/* True where From or Resent-From may have to be added. */
+static bool may_lack_from(const struct header *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (slice_istarts(h->fields[i].name, SLICE("Resent-")))
+			return true;
+	return !header_find(h, "From", 0);
 }
 
 static bool complete(struct work *w, struct error *err)
 {
 	const char *from = from_address(w);
 	struct complete_facts facts = {
-		.from_name = display_name(w),
+		.from_name = may_lack_from(&w->c->message.header) ? display_name(w) : "",
 		.from_address = from,
 		.id_domain = id_domain(w, from),
 		.now = clock_wall(),
@@ -370,7 +382,6 @@ static bool compose(struct work *w, const char *spill_dir, struct error *err)
 	if (!complete(w, err))
 		return false;
 	apply_dsn(w);
-	message_content(&c->message, &c->content);
 	c->needs_smtputf8 = needs_smtputf8(c);
 	return true;
 }
@@ -392,7 +403,7 @@ bool compose_message(const struct config *config, const struct submission *s, co
 		return false;
 	}
 	*out = composed;
-	/* The content borrows from the message, which has just moved. */
+	/* The content borrows from the message, which stays where it is now. */
 	message_content(&out->message, &out->content);
 	return true;
 }
