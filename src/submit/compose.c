@@ -325,7 +325,7 @@ static const char *from_address(struct work *w)
 static bool may_lack_from(const struct header *h)
 {
 	for (size_t i = 0; i < h->count; i++)
-		if (slice_istarts(h->fields[i].name, SLICE("Resent-")))
+		if (header_is_resent(&h->fields[i]))
 			return true;
 	return !header_find(h, "From", 0);
 }
