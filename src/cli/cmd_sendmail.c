@@ -40,8 +40,7 @@ static void say_outcome(const struct request *r, const struct submit_report *rep
 	if (!r->verbose && !isatty(STDERR_FILENO))
 		return;
 	if (report->refused > 0)
-		fprintf(stderr, "%s: %zu recipients were refused; the sender gets a notice\n",
-			program, report->refused);
+		print_error(program, &report->refusal);
 	if (!report->is_queued)
 		return;
 	fprintf(stderr, "%s: queued as %s%s%s\n", program, report->id,
