@@ -14,8 +14,9 @@ struct submit_report {
 	size_t refused;          /* recipients refused for good, while others were not */
 	struct error refusal;    /* what was said of them, and who hears of it, where refused > 0 */
 	struct deliverer
-		*link;  /* open connection for the rest of the queue, or NULL; the caller's */
-	bool wants_run; /* entries are due: the queue is worth a run */
+		*link;       /* open connection for the rest of the queue, or NULL; the caller's */
+	const char *account; /* whose entries a run should try; NULL: all; borrowed */
+	bool wants_run;      /* entries are due: the queue is worth a run */
 };
 
 /**
