@@ -109,10 +109,15 @@ size_t header_place(const struct header *h, const struct header_field *field)
 
 size_t header_remove(struct header *h, const char *name)
 {
-	struct slice wanted = slice_of(name);
-	size_t kept = 0;
+	return header_remove_from(h, name, 0);
+}
 
-	for (size_t i = 0; i < h->count; i++) {
+size_t header_remove_from(struct header *h, const char *name, size_t from)
+{
+	struct slice wanted = slice_of(name);
+	size_t kept = from < h->count ? from : h->count;
+
+	for (size_t i = kept; i < h->count; i++) {
 		if (is_named(&h->fields[i], wanted))
 			continue;
 		if (kept != i)

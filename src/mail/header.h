@@ -51,6 +51,9 @@ size_t header_place(const struct header *h, const struct header_field *field);
 /** Removes all fields of that name; returns how many there were. */
 size_t header_remove(struct header *h, const char *name);
 
+/** The same for those at or after place `from`. */
+size_t header_remove_from(struct header *h, const char *name, size_t from);
+
 /** Adds "Name: body" at the end of the block; body is one line or folded with CRLF. */
 void header_append(struct header *h, struct arena *arena, const char *name, struct slice body);
 

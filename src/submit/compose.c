@@ -269,11 +269,16 @@ static void force_from(struct work *w)
 	if (list.count > 0 && list.items[0].domain[0] &&
 		!address_wire(&w->arena, &list.items[0], &old, &ignored))
 		old = NULL;
-	if (old && address_same(old, address))
+	const char *body = arena_printf(&m->arena, " %s", address_format(&m->arena, name, address));
+	size_t place = header_place(&m->header, from);
+	bool is_same = old && list.count == 1 && address_same(old, address);
+
+	/* A second field, against the rules, would say something else again. */
+	header_remove_from(&m->header, "From", place + 1);
+	if (is_same)
 		return;
-	header_replace(&m->header, &m->arena, header_place(&m->header, from),
-		slice_of(arena_printf(&m->arena, " %s", address_format(&m->arena, name, address))));
-	if (old && !header_find(&m->header, "Reply-To", 0))
+	header_replace(&m->header, &m->arena, place, slice_of(body));
+	if (old && !address_same(old, address) && !header_find(&m->header, "Reply-To", 0))
 		header_append(&m->header, &m->arena, "Reply-To", slice_of(old));
 }
 
