@@ -190,6 +190,7 @@ static bool check_size(const struct reader *r, struct error *err)
 		return true;
 	error_set(err, EX_DATAERR, "the message is larger than %llu octets",
 		(unsigned long long)limit);
+	error_reply(err, 552, "5.3.4"); /* what an SMTP client is told */
 	return error_hint(err, "max_size in section [mail] of the configuration sets the limit");
 }
 

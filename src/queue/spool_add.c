@@ -74,6 +74,17 @@ static int create_exclusive(int dir, const char *name)
 	return fd;
 }
 
+/* Nobody else knows the file, but a network filesystem may be interrupted. */
+static bool lock_temp(int fd)
+{
+	int result;
+
+	do
+		result = flock(fd, LOCK_EX | LOCK_NB);
+	while (spool_again(result));
+	return result == 0;
+}
+
 static bool create_temp(struct addition *a, struct error *err)
 {
 	for (int i = 0; i < NAME_TRIALS && a->fd < 0; i++) {
@@ -89,7 +100,7 @@ static bool create_temp(struct addition *a, struct error *err)
 	 * from the complete file until its directory is on disk. */
 	if (fchmod(a->fd, 0600) < 0)
 		return spool_fault(a->spool, a->failed, "set the mode of", a->temp, err);
-	if (flock(a->fd, LOCK_EX | LOCK_NB) < 0)
+	if (!lock_temp(a->fd))
 		return spool_fault(a->spool, a->failed, "lock", a->temp, err);
 	return true;
 }

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -37,7 +38,11 @@ bool spool_write_states(struct spool_item *item, bool sync, struct error *err)
 		e->recorded_states[i] = state;
 		has_written = true;
 	}
-	return !sync || !has_written || sync_data(item, err);
+	if (!sync || !has_written || sync_data(item, err))
+		return true;
+	/* After an error nobody knows what is on disk: the next record writes all of it. */
+	memset(e->recorded_states, 0, e->envelope.count);
+	return false;
 }
 
 bool spool_write_status(struct spool_item *item, int64_t next, struct error *err)

@@ -8,8 +8,13 @@
 #include "base/text.h"
 #include "mail/address.h"
 #include "smtp/server_input.h"
+#include "smtp/server_words.h"
 
-enum { MOST_RECIPIENTS = 100000, MOST_FAULTS = 200 };
+enum {
+	MOST_RECIPIENTS = 100000,
+	MOST_FAULTS = 200,
+	MOST_REPLIES = 32768, /* octets of replies that wait while more commands are there */
+};
 
 struct server {
 	const struct server_handler *handler;
@@ -35,19 +40,24 @@ static void reply_fault(struct server *s, const char *text)
 	s->is_done = true;
 }
 
-/* A reply made of an error: its code where the next server gave one. */
+/* A reply made of an error: its code where the next server gave one. The fate
+ * decides between 4xx and 5xx, so that no code makes a client drop what may be
+ * tried again, or try again what is refused. */
 static void reply_error(struct server *s, const struct error *err)
 {
 	CLEANUP(buf_done) struct buf text = BUF(4096);
 	bool is_later = err->fate != FATE_PERMANENT;
-	int code = is_later ? 451 : err->exit_code == EX_NOPERM ? 550 : 554;
-	const char *enhanced = is_later ? "4.3.0" : "5.0.0";
+	int class = is_later ? 4 : 5;
+	bool is_known = err->smtp_code / 100 == class;
+	int code = is_known                      ? err->smtp_code
+		   : is_later                    ? 451
+		   : err->exit_code == EX_NOPERM ? 550
+						 : 554;
 
-	if (err->smtp_code >= 400 && err->smtp_code < 600) {
-		code = err->smtp_code;
-		enhanced = err->enhanced[0] ? err->enhanced : code < 500 ? "4.0.0" : "5.0.0";
-	}
-	buf_printf(&text, "%d %s ", code, enhanced);
+	if (is_known && err->enhanced[0])
+		buf_printf(&text, "%d %s ", code, err->enhanced);
+	else
+		buf_printf(&text, "%d %d.%s ", code, class, is_later ? "3.0" : "0.0");
 	text_sanitize(&text, slice_of(err->text), 400);
 	reply(s, buf_text(&text));
 }
@@ -57,64 +67,6 @@ static void end_transaction(struct server *s)
 	arena_done(&s->mail.arena);
 	free(s->mail.recipients);
 	s->mail = (struct server_mail){0};
-}
-
-/* One parameter of MAIL or RCPT. */
-struct parameter {
-	struct slice name;
-	struct slice value;
-};
-
-static bool next_parameter(struct slice *rest, struct parameter *out)
-{
-	struct slice word = slice_word(rest, " \t");
-	size_t equals = slice_find(word, '=');
-
-	out->name = slice_upto(word, equals);
-	out->value = slice_from(word, equals + 1);
-	return word.len > 0;
-}
-
-/* The end of a path in angle brackets: the first > outside quotes. */
-static size_t path_end(struct slice s)
-{
-	bool in_quotes = false;
-
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.ptr[i] == '\\' && in_quotes)
-			i++;
-		else if (s.ptr[i] == '"')
-			in_quotes = !in_quotes;
-		else if (s.ptr[i] == '>' && !in_quotes)
-			return i;
-	}
-	return s.len;
-}
-
-/* Takes "FROM:<path>" or "TO:<path>" off; callers that leave out the brackets
- * are understood. */
-static bool take_path(
-	struct arena *arena, struct slice *rest, struct slice keyword, const char **path)
-{
-	struct slice text = slice_trim(*rest);
-
-	if (!slice_istarts(text, keyword))
-		return false;
-	text = slice_trim(slice_from(text, keyword.len));
-	if (text.len == 0)
-		return false;
-	if (text.ptr[0] == '<') {
-		size_t end = path_end(text);
-
-		if (end == text.len)
-			return false;
-		*path = arena_dup(arena, slice_from(slice_upto(text, end), 1));
-		*rest = slice_from(text, end + 1);
-		return rest->len == 0 || ascii_is_blank(rest->ptr[0]);
-	}
-	*path = arena_dup(arena, slice_word(&text, " \t"));
-	*rest = text;
-	return true;
 }
 
 static bool is_address(struct arena *arena, const char *text, bool may_be_null)
@@ -158,31 +110,6 @@ static void do_helo(struct server *s, struct slice rest)
 	greet(s, rest, false);
 }
 
-static const char *mail_parameters(struct server *s, struct slice rest)
-{
-	struct parameter p;
-	uint64_t size;
-
-	while (next_parameter(&rest, &p)) {
-		if (slice_ieq(p.name, SLICE("SIZE"))) {
-			if (!slice_is_number(p.value, INT64_MAX, &size))
-				return "501 5.5.4 SIZE takes a number";
-			if (s->handler->max_octets > 0 && size > s->handler->max_octets)
-				return "552 5.3.4 the message is larger than the limit";
-		} else if (slice_ieq(p.name, SLICE("RET"))) {
-			s->mail.ret = slice_ieq(p.value, SLICE("FULL")) ? DSN_RETURN_FULL
-									: DSN_RETURN_HEADERS;
-		} else if (slice_ieq(p.name, SLICE("ENVID"))) {
-			s->mail.envid = arena_dup(&s->mail.arena, slice_upto(p.value, 100));
-		} else if (!slice_ieq(p.name, SLICE("BODY")) &&
-			   !slice_ieq(p.name, SLICE("SMTPUTF8")) &&
-			   !slice_ieq(p.name, SLICE("AUTH"))) {
-			return "555 5.5.4 unknown parameter";
-		}
-	}
-	return NULL;
-}
-
 static void do_mail(struct server *s, struct slice rest)
 {
 	const char *fault = NULL;
@@ -190,12 +117,12 @@ static void do_mail(struct server *s, struct slice rest)
 
 	if (s->mail.is_open)
 		fault = "503 5.5.1 a transaction is open already";
-	else if (!take_path(&s->mail.arena, &rest, SLICE("FROM:"), &sender))
+	else if (!server_take_path(&s->mail.arena, &rest, SLICE("FROM:"), &sender))
 		fault = "501 5.5.4 use MAIL FROM:<address>";
 	else if (!is_address(&s->mail.arena, sender, true))
 		fault = "501 5.1.7 the sender is no address";
 	else
-		fault = mail_parameters(s, rest);
+		fault = server_mail_words(&s->mail, rest, s->handler->max_octets);
 	if (fault) {
 		if (!s->mail.is_open)
 			end_transaction(s);
@@ -205,40 +132,6 @@ static void do_mail(struct server *s, struct slice rest)
 	s->mail.sender = sender;
 	s->mail.is_open = true;
 	reply(s, "250 2.1.0 sender ok");
-}
-
-static bool read_notify(struct slice value, unsigned *out)
-{
-	static const struct {
-		const char *word;
-		unsigned bit;
-	} rows[] = {{"NEVER", DSN_NEVER}, {"SUCCESS", DSN_SUCCESS}, {"FAILURE", DSN_FAILURE},
-		{"DELAY", DSN_DELAY}};
-	unsigned bits = 0;
-
-	for (struct slice word; (word = slice_word(&value, ",")).len > 0;)
-		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-			if (slice_ieq(word, slice_of(rows[i].word)))
-				bits |= rows[i].bit;
-	*out = bits;
-	return bits != 0 && ((bits & DSN_NEVER) == 0 || bits == DSN_NEVER);
-}
-
-static const char *rcpt_parameters(struct server *s, struct slice rest, struct server_recipient *r)
-{
-	struct parameter p;
-
-	while (next_parameter(&rest, &p)) {
-		if (slice_ieq(p.name, SLICE("NOTIFY"))) {
-			if (!read_notify(p.value, &r->notify))
-				return "501 5.5.4 NOTIFY is not understood";
-		} else if (slice_ieq(p.name, SLICE("ORCPT"))) {
-			r->orcpt = arena_dup(&s->mail.arena, slice_upto(p.value, 500));
-		} else {
-			return "555 5.5.4 unknown parameter";
-		}
-	}
-	return NULL;
 }
 
 static void add_recipient(struct server *s, const struct server_recipient *r)
@@ -252,6 +145,17 @@ static void add_recipient(struct server *s, const struct server_recipient *r)
 	m->recipients[m->count++] = *r;
 }
 
+/* An address that leads nowhere is refused; what the configuration or this
+ * machine lacks is no reason for the client to give its message up. */
+static void refuse_recipient(struct server *s, struct error *err)
+{
+	if (err->exit_code == EX_DATAERR)
+		error_reply(err, 550, "5.1.2");
+	else
+		error_fate(err, FATE_LATER);
+	reply_error(s, err);
+}
+
 static void do_rcpt(struct server *s, struct slice rest)
 {
 	struct server_recipient r = {0};
@@ -260,21 +164,20 @@ static void do_rcpt(struct server *s, struct slice rest)
 
 	if (!s->mail.is_open)
 		fault = "503 5.5.1 MAIL comes first";
-	else if (!take_path(&s->mail.arena, &rest, SLICE("TO:"), &r.address))
+	else if (!server_take_path(&s->mail.arena, &rest, SLICE("TO:"), &r.address))
 		fault = "501 5.5.4 use RCPT TO:<address>";
 	else if (!is_address(&s->mail.arena, r.address, false))
 		fault = "501 5.1.3 the recipient is no address";
 	else if (s->mail.count >= MOST_RECIPIENTS)
 		fault = "452 4.5.3 too many recipients";
 	else
-		fault = rcpt_parameters(s, rest, &r);
+		fault = server_rcpt_words(&s->mail.arena, rest, &r);
 	if (fault) {
 		reply_fault(s, fault);
 		return;
 	}
 	if (!s->handler->recipient(s->handler->context, r.address, &err)) {
-		err.smtp_code = 550;
-		reply_error(s, &err);
+		refuse_recipient(s, &err);
 		return;
 	}
 	add_recipient(s, &r);
@@ -393,6 +296,8 @@ static bool serve(struct server *s, struct error *err)
 			reply_fault(s, "500 5.5.2 the line is too long");
 		else
 			run_line(s, line);
+		if (s->input.reply.len > MOST_REPLIES && !server_flush(&s->input, err))
+			return false;
 	}
 	return server_flush(&s->input, err);
 }

@@ -90,17 +90,21 @@ void server_begin_message(struct server_input *s)
 static bool take_dot(struct server_input *s)
 {
 	struct slice rest = waiting(s);
-	struct slice mark = s->is_crlf ? SLICE(".\r\n") : SLICE(".\n");
+	struct slice crlf = SLICE(".\r\n");
+	size_t lf = slice_find(slice_upto(rest, crlf.len), '\n');
+	bool is_mark =
+		slice_starts(rest, crlf) || (!s->is_crlf && slice_starts(rest, SLICE(".\n")));
 
-	if (rest.len < mark.len && slice_starts(mark, rest))
+	if (rest.len < crlf.len && lf == rest.len && slice_starts(crlf, rest))
 		return false;
-	if (slice_starts(rest, mark)) {
-		s->start += mark.len;
+	if (is_mark) {
+		s->start += lf + 1;
 		s->is_complete = true;
 		return true;
 	}
-	/* A client that ends lines with CRLF has doubled dots behind CRLF alone,
-	 * and this is such a place. */
+	/* A client that ends its lines with CRLF doubles dots behind CRLF alone,
+	 * and this is such a place. One that ends its commands with LF may still
+	 * pass a message on whose lines end in CRLF: either mark is its end. */
 	s->start++;
 	s->at_line_start = false;
 	return true;

@@ -39,6 +39,22 @@ static void give_up(struct transaction *t, const struct error *cause)
 	abandon(t, &named);
 }
 
+/* A reply before there was anything to answer: the server is out of step,
+ * and nothing it says can be taken for an answer to the message. */
+static void hear_stray(struct transaction *t)
+{
+	struct smtp_session *s = t->session;
+	struct error cause = {0};
+
+	if (dialogue_read(s, PHASE_BODY, dialogue_deadline(s), &cause)) {
+		if (s->reply.code == 421)
+			cause = s->cause;
+		else
+			dialogue_broken(s, PHASE_BODY, &cause);
+	}
+	transaction_fail(t, &cause);
+}
+
 static void put_dotted(struct transaction *t)
 {
 	struct smtp_session *s = t->session;
@@ -46,7 +62,7 @@ static void put_dotted(struct transaction *t)
 	bool interrupted;
 
 	if (stream_unread(s->stream) > 0) {
-		abandon(t, &cause);
+		hear_stray(t);
 		return;
 	}
 	if (!payload_write_dotted(s, t->mail->content, &interrupted, &cause)) {
@@ -142,7 +158,7 @@ static bool put_chunk(struct transaction *t, struct payload *chunks)
 	}
 	buf_printf(&line, "BDAT %llu%s", (unsigned long long)octets, is_last ? " LAST" : "");
 	dialogue_put(s, buf_slice(&line));
-	if (!payload_write(s, chunks, octets, false, &cause)) {
+	if (!payload_write(s, chunks, octets, &cause)) {
 		give_up(t, &cause);
 		return false;
 	}

@@ -33,12 +33,13 @@ struct outbox_note {
 	unsigned attempts;        /* made already */
 	const struct error *last; /* why it waits, or NULL */
 	bool failed;              /* a copy for the person, under failed/ */
+	bool refused_alone;       /* of the recipients only those FAILED; the others have theirs */
 };
 
 /**
  * Stores what is still to be done of a message: recipients DELIVERED are left
  * out, all others keep their state. With attempts made, the next one waits
- * `retry_min`; else it is due at once. A copy under failed/ holds the failed and the pending ones.
+ * `retry_min`; else it is due at once.
  *
  * id  SPOOL_ID_SPACE octets; set on success
  *
@@ -47,3 +48,14 @@ struct outbox_note {
 bool outbox_add(struct outbox *o, const char *account, const struct envelope *envelope,
 	const struct content *content, bool needs_smtputf8, const struct outbox_note *note,
 	char *id, struct error *err) NODISCARD;
+
+/**
+ * Stores an entry anew, under another id, for the recipients that are not
+ * DELIVERED; age and attempts stay. The old file is the caller's to remove.
+ *
+ * next  seconds since 1970, of the next attempt
+ *
+ * Fails as spool_add.
+ */
+bool outbox_replace(
+	struct outbox *o, const struct spool_item *item, int64_t next, struct error *err) NODISCARD;

@@ -35,10 +35,14 @@ static const char **bracketed(struct arena *arena, const struct server_mail *mai
 	return operands;
 }
 
-/* All recipients of a transaction share what -N says, else what the first asked for. */
-static unsigned notify_of(const struct submission *defaults, const struct server_mail *mail)
+static struct operand_notices *notices_of(const struct server_mail *mail)
 {
-	return defaults->notify != 0 ? defaults->notify : mail->recipients[0].notify;
+	struct operand_notices *notices = mem_alloc((mail->count + 1) * sizeof(*notices));
+
+	for (size_t i = 0; i < mail->count; i++)
+		notices[i] = (struct operand_notices){
+			mail->recipients[i].notify, mail->recipients[i].orcpt};
+	return notices;
 }
 
 static bool take_message(void *context, const struct server_mail *mail, intake_read_fn *read,
@@ -49,6 +53,7 @@ static bool take_message(void *context, const struct server_mail *mail, intake_r
 	struct submission submission = *s->defaults;
 	struct submit_report report = {0};
 	const char **operands = bracketed(&arena, mail);
+	struct operand_notices *notices = notices_of(mail);
 	sigset_t old;
 
 	submission.read = read;
@@ -58,7 +63,7 @@ static bool take_message(void *context, const struct server_mail *mail, intake_r
 	submission.reads_headers = submission.reads_headers_alone = false;
 	submission.operands = operands;
 	submission.operand_count = mail->count;
-	submission.notify = notify_of(s->defaults, mail);
+	submission.notices = notices;
 	submission.ret = mail->ret != DSN_RETURN_UNSET ? mail->ret : s->defaults->ret;
 	submission.envid = mail->envid ? mail->envid : s->defaults->envid;
 
@@ -69,6 +74,7 @@ static bool take_message(void *context, const struct server_mail *mail, intake_r
 
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	free((void *)operands);
+	free(notices);
 	deliver_close(report.link);
 	s->wants_run = s->wants_run || report.wants_run;
 	return is_taken;

@@ -7,7 +7,8 @@
  * Serves SMTP on two descriptors until QUIT or the end of the input. A 250
  * after the data holds what exit 0 of sendmail does (contract C92).
  *
- * defaults   account, sender (-f, used where MAIL has none), delivery and notices
+ * defaults   account, delivery, and the notices for recipients that ask for none
+ *            themselves; the sender is that of MAIL, -f chooses an account before it
  * wants_run  set: entries are due that a run of the queue should take
  *
  * Fails with EX_IOERR where the client cannot be read or written.

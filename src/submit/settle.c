@@ -32,33 +32,62 @@ static void log_entry(const struct settlement *s, const char *event, const char 
 	log_event(event, fields, ARRAY_LEN(fields));
 }
 
-static const char *reason_of(const struct settlement *s)
+/* The first recipient whose own reply says why the message is not done. */
+static const struct recipient *unhappy(const struct settlement *s)
 {
 	const struct envelope *e = &s->item->entry.envelope;
 
-	if (s->attempt->err)
-		return s->attempt->err->text;
 	for (size_t i = 0; i < e->count; i++)
-		if (e->recipients[i].state != RECIPIENT_DELIVERED && e->recipients[i].last.text &&
-			e->recipients[i].last.text[0])
-			return e->recipients[i].last.text;
-	return "";
+		if (e->recipients[i].state != RECIPIENT_DELIVERED && e->recipients[i].last.code > 0)
+			return &e->recipients[i];
+	return NULL;
 }
 
-static void run_failure_hook(const struct settlement *s)
+/* Why the message as a whole, or else a recipient of it, is not done: one line
+ * that lives in the entry's arena. */
+static const char *reason_of(const struct settlement *s)
+{
+	const struct recipient *r = s->attempt->err ? NULL : unhappy(s);
+
+	if (s->attempt->err)
+		return s->attempt->err->text;
+	if (!r)
+		return "";
+	return arena_printf(&s->item->entry.envelope.arena, "%s refused <%s>: %d %s%s%.300s",
+		s->attempt->remote[0] ? s->attempt->remote : "the server", r->address, r->last.code,
+		r->last.enhanced, r->last.enhanced[0] ? " " : "", r->last.text);
+}
+
+static int code_of(const struct settlement *s)
+{
+	const struct recipient *r = s->attempt->err ? NULL : unhappy(s);
+
+	return s->attempt->err ? s->attempt->err->smtp_code : r ? r->last.code : 0;
+}
+
+/* True for the recipients that a hook is about. */
+static bool concerns(const struct recipient *r, bool is_failure)
+{
+	if (is_failure)
+		return r->state == RECIPIENT_FAILED;
+	return r->state == RECIPIENT_PENDING || r->state == RECIPIENT_SENT;
+}
+
+static void run_hook(const struct settlement *s, bool is_failure)
 {
 	const struct envelope *e = &s->item->entry.envelope;
 	CLEANUP(buf_done) struct buf recipients = BUF(4096);
 	CLEANUP(buf_done) struct buf file = BUF(8192);
 
 	for (size_t i = 0; i < e->count; i++)
-		if (e->recipients[i].state == RECIPIENT_FAILED)
+		if (concerns(&e->recipients[i], is_failure))
 			buf_printf(&recipients, "%s%s", recipients.len > 0 ? " " : "",
 				e->recipients[i].address);
-	buf_printf(&file, "%s/failed/%s", spool_path(s->outbox->spool), s->item->id);
+	buf_printf(&file, "%s/%s%s", spool_path(s->outbox->spool), is_failure ? "failed/" : "",
+		s->item->id);
 
 	const struct hook_facts facts = {
-		.event = "failure",
+		.event = is_failure ? "failure" : "stuck",
 		.id = s->item->id,
 		.account = s->item->entry.account,
 		.sender = e->sender,
@@ -115,12 +144,14 @@ static void tell_failures(struct settlement *s)
 
 /* Writes what is now known of the recipients. After a delivery this record is
  * what keeps the message from being sent twice. */
-static void record_states(const struct settlement *s)
+static bool record_states(const struct settlement *s)
 {
 	struct error err = {0};
 
-	if (!spool_write_states(s->item, true, &err))
-		log_entry(s, "record-lost", err.text);
+	if (spool_write_states(s->item, true, &err))
+		return true;
+	log_entry(s, "record-lost", err.text);
+	return false;
 }
 
 static void remove_entry(const struct settlement *s)
@@ -132,6 +163,42 @@ static void remove_entry(const struct settlement *s)
 	log_entry(s, "remove-failed", err.text);
 	if (!spool_bury(s->outbox->spool, s->item, &err))
 		log_entry(s, "bury-failed", err.text);
+}
+
+/* Some have the message, and the file cannot be made to say so: a new file for
+ * the others takes its place. Where that cannot be written either, nothing can
+ * be changed any more, and to send twice is better than not to send. */
+static void replace_entry(const struct settlement *s, int64_t next)
+{
+	struct error err = {0};
+
+	if (outbox_replace(s->outbox, s->item, next, &err))
+		remove_entry(s);
+	else
+		log_entry(s, "replace-failed", err.text);
+}
+
+static int64_t next_attempt(const struct settlement *s)
+{
+	struct retry_rules rules = outbox_rules(s->outbox->config);
+	int64_t next = retry_next(&rules, s->item->entry.status.attempts, s->now,
+		(uint32_t)(s->now ^ (int64_t)s->item->file_octets));
+
+	return s->attempt->not_before > next ? s->attempt->not_before : next;
+}
+
+/* A failed entry that has to stay in the queue. Where the sender knows, it is
+ * held, so that not every run tells him again; else a later run tries both. */
+static void keep_in_queue(const struct settlement *s, const struct error *why)
+{
+	struct entry_status *status = &s->item->entry.status;
+	struct error err = {0};
+
+	log_entry(s, "move-failed", why->text);
+	status->is_held = s->is_told;
+	text_sanitize_into(status->text, sizeof(status->text), slice_of(why->text));
+	if (!spool_write_status(s->item, next_attempt(s), &err))
+		log_entry(s, "record-lost", err.text);
 }
 
 /* Where nothing reached anybody, or nobody could be told, the person gets to
@@ -147,8 +214,8 @@ static enum settled give_up(const struct settlement *s)
 		return SETTLED_FAILED;
 	}
 	if (!spool_move(s->outbox->spool, s->item, true, &err))
-		log_entry(s, "move-failed", err.text);
-	run_failure_hook(s);
+		keep_in_queue(s, &err);
+	run_hook(s, true);
 	return SETTLED_FAILED;
 }
 
@@ -174,21 +241,38 @@ static enum settled defer(const struct settlement *s)
 	struct retry_facts facts = {s->item->entry.created, s->item->next, status->attempts};
 	bool is_late = retry_is_late(&rules, &facts, s->now);
 
-	if (is_late && !status->was_warned && tell_sender(s, NOTICE_DELAY))
+	/* Once, whether or not there is a sender to be told. */
+	if (is_late && !status->was_warned) {
+		(void)tell_sender(s, NOTICE_DELAY);
+		run_hook(s, false);
 		status->was_warned = true;
+	}
 	text_sanitize_into(status->text, sizeof(status->text), slice_of(reason_of(s)));
-	status->code = s->attempt->err ? s->attempt->err->smtp_code : 0;
+	status->code = code_of(s);
 
-	int64_t next = retry_next(&rules, status->attempts, s->now,
-		(uint32_t)(s->now ^ (int64_t)s->item->file_octets));
+	int64_t next = next_attempt(s);
 
-	if (s->attempt->not_before > next)
-		next = s->attempt->not_before;
-	record_states(s);
-	if (!spool_write_status(s->item, next, &err))
+	if (!record_states(s) && envelope_count(&s->item->entry.envelope, RECIPIENT_DELIVERED) > 0)
+		replace_entry(s, next);
+	else if (!spool_write_status(s->item, next, &err))
 		log_entry(s, "record-lost", err.text);
 	log_entry(s, "deferred", status->text);
 	return SETTLED_DEFERRED;
+}
+
+/* A fault of this machine says nothing about the message: it waits, whatever
+ * such a fault means to a caller who is told of it at once. */
+static bool is_local_fault(const struct error *err)
+{
+	return err->smtp_code == 0 &&
+	       (err->exit_code == EX_IOERR || err->exit_code == EX_OSERR ||
+		       err->exit_code == EX_OSFILE || err->exit_code == EX_CANTCREAT);
+}
+
+static bool is_refused(const struct attempt *attempt)
+{
+	return attempt->err && attempt->err->fate == FATE_PERMANENT && attempt->not_before == 0 &&
+	       !is_local_fault(attempt->err);
 }
 
 static size_t count_open(const struct envelope *e)
@@ -217,7 +301,7 @@ enum settled settle_entry(
 	struct envelope *e = &item->entry.envelope;
 
 	item->entry.status.attempts++;
-	if (attempt->err && attempt->err->fate == FATE_PERMANENT && attempt->not_before == 0)
+	if (is_refused(attempt))
 		fail_pending(e, attempt->err, false);
 	if (count_open(e) > 0)
 		expire(&s);

@@ -149,6 +149,10 @@ class Wire:
                 raise Gone from None
         self.handshaking = False
         connection.tls_version = self.tls.version()
+        if connection.tls_version != "TLSv1.3":
+            # The server has the last word there. In TLS 1.3 what is left are
+            # session tickets, which nobody waits for: they join the next answer.
+            self.send_raw(self.outgoing.read())
         connection.tls_cipher = self.tls.cipher()
         connection.client_certificate = self.tls.getpeercert(binary_form=True)
         if self.decrypt():

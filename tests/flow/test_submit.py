@@ -600,7 +600,7 @@ def test_several_hosts_in_order_of_trial(sandbox, smarthost):
 def test_unix_socket(sandbox, smarthost):
     path = os.path.join(sandbox.root, "smtp.sock")
     server = smarthost(unix_path=path, tls=False, users={}, mechanisms=())
-    sandbox.configure(None, host="localhost", socket=path, tls="none", user=None, password=None,
+    sandbox.configure(None, host=None, socket=path, tls="none", user=None, password=None,
                       port=None, tls_trust_file=None)
     sandbox.run("-t").ok()
     assert len(server.messages) == 1

@@ -30,7 +30,7 @@ GOOD = ["good", "rsa", "ed25519", "intermediate", "with-root", "no-purpose", "up
 BAD = [
     ("wrong-name", ["other.example.test"]),
     ("expired", ["expired"]),
-    ("not-yet", ["not yet"]),
+    ("not-yet", ["not yet", "not valid yet"]),
     ("untrusted", ["issuer", "trust", "unknown"]),
     ("self-signed", ["self-signed", "self signed", "issuer", "trust"]),
     ("client-only", ["purpose", "serverAuth", "server"]),

@@ -140,6 +140,12 @@ static void refusals_of_the_whole_are_told(void **state)
 		{SCRIPT(PIPELINED, FROM, BOB, "< DATA", "> 250 a\r\n250 b\r\n354 go\r\n250 queued",
 			 "end"),
 			"R", EX_PROTOCOL, FATE_LATER, 250},
+		{SCRIPT(PIPELINED, FROM, BOB, "< DATA", "> 250 a\r\n250 b\r\n354 go\r\n550 no",
+			 "end"),
+			"R", EX_PROTOCOL, FATE_LATER, 550},
+		{SCRIPT(PIPELINED, FROM, BOB, "< DATA", "> 250 a\r\n250 b\r\n354 go\r\n421 bye",
+			 "end"),
+			"R", EX_TEMPFAIL, FATE_LATER, 421},
 		/* Lost or senseless answers to the dot leave doubt. */
 		{SCRIPT(PIPELINED, FROM, BOB, "< DATA", "> 250 a", "> 250 b", "> 354 go", "body"),
 			"S", EX_TEMPFAIL, FATE_UNCERTAIN, 0},
