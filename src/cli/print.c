@@ -1,6 +1,7 @@
 #include "cli/print.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -23,13 +24,14 @@ void print_error(const char *program, const struct error *err)
 {
 	CLEANUP(buf_done) struct buf line = BUF(4 * LONGEST_LINE);
 
-	buf_printf(&line, "%s: ", program);
-	text_sanitize(&line, slice_of(err->text), sizeof(err->text));
-	if (err->hint[0]) {
-		size_t room = LONGEST_LINE > line.len + 4 ? LONGEST_LINE - line.len - 4 : 0;
+	size_t hint_octets = err->hint[0] ? strlen(err->hint) + 2 : 0;
 
+	/* What became of the mail stands in the hint: it is the text that is cut. */
+	buf_printf(&line, "%.32s: ", program);
+	text_sanitize(&line, slice_of(err->text), LONGEST_LINE - line.len - hint_octets - 4);
+	if (err->hint[0]) {
 		buf_add_text(&line, "; ");
-		text_sanitize(&line, slice_of(err->hint), room);
+		text_sanitize(&line, slice_of(err->hint), sizeof(err->hint));
 	}
 	write_line(&line);
 }

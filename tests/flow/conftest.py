@@ -322,7 +322,10 @@ class Sandbox:
             if name.startswith(("tmp.", ".")) or not os.path.isfile(path):
                 continue
             if re.fullmatch(r"[0-9a-f]{8,}-[0-9a-f]{16}", name):
-                found.append(Entry(path).check())
+                try:
+                    found.append(Entry(path).check())
+                except FileNotFoundError:
+                    pass  # delivered meanwhile
         return found
 
     def failed(self):
