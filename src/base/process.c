@@ -264,6 +264,9 @@ static void serve_pipes(struct run *r, int wait_ms)
 		give(r);
 	if (fds[1].revents)
 		take(&r->output, r->p->output);
+	/* Who writes on and on learns from the closed pipe that nobody listens. */
+	if (r->output >= 0 && r->p->output->is_full)
+		fd_close(&r->output);
 	if (fds[2].revents)
 		take(&r->complaints, r->p->complaints);
 }

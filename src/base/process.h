@@ -12,9 +12,9 @@ struct process {
 	const char *const *unset; /* names to leave out of it; one that ends in "*" is a prefix */
 	struct slice input;       /* its stdin; empty: /dev/null */
 	int wait_ms;              /* limit for all of it, > 0 */
-	struct buf *output;       /* gets its stdout up to the ceiling, the rest is read and
-				     dropped (is_full tells); NULL: /dev/null */
-	struct buf *complaints;   /* the same for its stderr */
+	struct buf *output;       /* gets its stdout up to the ceiling; whoever writes more finds
+				     the pipe closed (is_full tells); NULL: /dev/null */
+	struct buf *complaints;   /* gets its stderr up to the ceiling, the rest is dropped */
 };
 
 enum process_fate {

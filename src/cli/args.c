@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "base/slice.h"
-#include "cli/dsn_args.h"
 
 /* Where an option's value stands. */
 enum value {
 	VALUE_NONE,     /* it has none */
 	VALUE_REQUIRED, /* attached, or the next word */
 	VALUE_ATTACHED, /* attached or missing; never the next word */
-	VALUE_LETTER,   /* attached; the next word only where nothing is attached: -o i */
+	VALUE_LETTER,   /* attached; the next word only where it is one letter: -e m */
+	VALUE_SETTING,  /* attached; the next word only where it is no recipient: -o i */
 	VALUE_MACRO,    /* as required; a name of one letter is followed by one more word */
 };
 
@@ -75,11 +75,7 @@ static bool set_return(struct request *r, const char *value, UNUSED struct error
 
 static bool set_envid(struct request *r, const char *value, UNUSED struct error *err)
 {
-	const char *xtext = dsn_envid(value);
-
-	if (xtext)
-		r->submission.envid = xtext;
-	else if (r->verbose)
+	if (!dsn_envid_is_valid(value, r->envid) && r->verbose)
 		fputs("sendmail: the value of -V is not understood and ignored\n", stderr);
 	return true;
 }
@@ -127,10 +123,10 @@ static bool set_short_option(struct request *r, const char *value, UNUSED struct
 /* -O Name=value: three of them mean something here. */
 static bool set_long_option(struct request *r, const char *value, UNUSED struct error *err)
 {
-	struct slice rest = slice_of(value);
-	struct slice name = slice_word(&rest, "= ");
+	size_t equals = slice_find(slice_of(value), '=');
+	struct slice name = slice_trim(slice_upto(slice_of(value), equals));
+	struct slice rest = slice_trim(slice_from(slice_of(value), equals + 1));
 
-	rest = slice_trim(slice_from(rest, 1));
 	if (slice_ieq(name, SLICE("DeliveryMode")) && rest.len > 0)
 		set_delivery(r, ascii_lower(rest.ptr[0]));
 	if (slice_ieq(name, SLICE("IgnoreDots")) && (rest.len == 0 || strchr("tTyY1", rest.ptr[0])))
@@ -158,7 +154,7 @@ static bool set_mode(struct request *r, const char *value, struct error *err)
 		return true;
 	}
 	error_set(err, EX_USAGE, "there is no mode -b%.16s", value);
-	if (strchr("dDl", value[0]))
+	if (value[0] != '\0' && strchr("dDl", value[0]))
 		return error_hint(err, "pillarbox is no daemon: 'sendmail -q' or 'pillarbox queue "
 				       "run' tries what is queued");
 	return error_hint(err, "modes are -bm, -bs, -bp, -bi and -bv");
@@ -218,13 +214,13 @@ static const struct option {
 		"m send, s SMTP on standard input, p list the queue, i check aliases, v verify"},
 	{'q', VALUE_ATTACHED, set_queue_run, NULL,
 		"try all that is queued now; -qI, -qR, -qS with a text: some of it"},
-	{'o', VALUE_LETTER, set_short_option, "X",
+	{'o', VALUE_SETTING, set_short_option, "X",
 		"odi send now, odb in the background, odq queue only; others are ignored"},
 	{'O', VALUE_REQUIRED, set_long_option, "NAME=VALUE",
 		"DeliveryMode and IgnoreDots; others are ignored"},
 	{'d', VALUE_ATTACHED, set_debug, NULL, NULL},
 	{'I', VALUE_NONE, set_aliases, NULL, NULL},
-	{'A', VALUE_REQUIRED, NULL, NULL, NULL},
+	{'A', VALUE_LETTER, NULL, NULL, NULL},
 	{'B', VALUE_REQUIRED, NULL, NULL, NULL},
 	{'C', VALUE_REQUIRED, NULL, NULL, NULL},
 	{'D', VALUE_REQUIRED, NULL, NULL, NULL},
@@ -237,7 +233,7 @@ static const struct option {
 	{'U', VALUE_NONE, NULL, NULL, NULL},
 	{'X', VALUE_REQUIRED, NULL, NULL, NULL},
 	{'c', VALUE_NONE, NULL, NULL, NULL},
-	{'e', VALUE_REQUIRED, NULL, NULL, NULL},
+	{'e', VALUE_LETTER, NULL, NULL, NULL},
 	{'h', VALUE_REQUIRED, NULL, NULL, NULL},
 	{'m', VALUE_NONE, NULL, NULL, NULL},
 	{'n', VALUE_NONE, NULL, NULL, NULL},
@@ -267,12 +263,43 @@ static const char *next_word(struct words_left *left)
 	return *left->words++;
 }
 
+/* True for what could be the value of -o in a word of its own: a letter, two,
+ * or something that nobody is called. A recipient is never swallowed. */
+static bool is_setting(const char *word)
+{
+	struct slice s = slice_of(word);
+
+	if (s.len <= 2 || slice_ieq(s, SLICE("itrue")))
+		return true;
+	return !(word[0] >= 'a' && word[0] <= 'z') && slice_find(s, '@') == s.len;
+}
+
+/* True where the next word is the value of an option without an attached one. */
+static bool takes_next(const struct option *o, const struct words_left *left)
+{
+	const char *next = left->count > 0 ? left->words[0] : "-";
+
+	switch (o->value) {
+	case VALUE_REQUIRED:
+	case VALUE_MACRO:
+		return true;
+	case VALUE_LETTER:
+		return ascii_is_alpha(next[0]) && next[1] == '\0';
+	case VALUE_SETTING:
+		return next[0] != '-' && next[0] != '\0' && is_setting(next);
+	case VALUE_NONE:
+	case VALUE_ATTACHED:
+		return false;
+	}
+	return false;
+}
+
 /* The value of an option: `attached` is what stands behind its letter. */
 static bool take_value(const struct option *o, const char *attached, struct words_left *left,
 	const char **value, struct error *err)
 {
 	*value = attached;
-	if (o->value == VALUE_ATTACHED || *attached != '\0')
+	if (*attached != '\0' || !takes_next(o, left))
 		return true;
 	*value = next_word(left);
 	if (!*value)
@@ -374,6 +401,7 @@ bool args_parse(int argc, char **argv, struct request *out, struct error *err)
 	if (!check_operands(&r, r.mode == MODE_QUEUE_RUN || r.mode == MODE_NOTHING, err))
 		return false;
 	*out = r;
+	out->submission.envid = out->envid[0] ? out->envid : NULL;
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "cli/dsn_args.h"
 #include "submit/submission.h"
 
 /* What a call of sendmail, mailq or newaliases is to do. */
@@ -29,6 +30,7 @@ struct request {
 	enum mode mode;
 	bool verbose; /* -v */
 	struct queue_filter filter;
+	char envid[DSN_ENVID_SPACE]; /* -V in xtext; what submission.envid points to */
 	struct submission submission;
 };
 

@@ -1,7 +1,10 @@
 #include <stdio.h>
 #include <string.h>
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#endif
 
-#include "base/arena.h"
 #include "cli/print.h"
 #include "cli/programs.h"
 #include "submit/deliver.h"
@@ -87,6 +90,20 @@ static int check_all(const struct config *config, const struct call *call)
 	return code;
 }
 
+/* A queue in memory keeps mail only until the machine goes down. */
+static void warn_of_memory(const char *directory)
+{
+#ifdef __linux__
+	struct statfs fs;
+
+	if (statfs(directory, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC))
+		printf("  warning  it lies in memory: what waits there does not survive a "
+		       "reboot\n");
+#else
+	(void)directory;
+#endif
+}
+
 /* Says where mail would wait; the directory need not be there yet. */
 static int check_queue(const struct config *config)
 {
@@ -99,6 +116,8 @@ static int check_queue(const struct config *config)
 		printf("queue %s\n", outbox.directory);
 	else
 		code = fail(&err);
+	if (outbox.spool)
+		warn_of_memory(outbox.directory);
 	outbox_done(&outbox);
 	return code;
 }

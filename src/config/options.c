@@ -91,7 +91,7 @@ const struct option options[] = {
 	{ACCOUNT("source", OPTION_SOURCE, source), .otherwise = "chosen by the system",
 		.help = "IP address to connect from"},
 	{ACCOUNT("proxy", OPTION_PROXY, proxy), .otherwise = "none",
-		.help = "SOCKS proxy to connect through: socks5://host:port"},
+		.help = "SOCKS proxy to connect through: socks5://[user:password@]host:port"},
 	{ACCOUNT("socket", OPTION_PATH, socket), .otherwise = "none",
 		.help = "Unix socket of the server, in place of host", .group = OPTION_OF_SERVER},
 
@@ -282,6 +282,12 @@ static void describe_choices(const struct option *option, struct buf *out)
 			buf_add_text(out, rest.len > 0 ? ", " : " or ");
 		buf_add(out, word);
 	}
+}
+
+bool option_is_secret(const struct option *option, struct slice value)
+{
+	return option->type == OPTION_SECRET ||
+	       (option->type == OPTION_PROXY && slice_find(value, '@') < value.len);
 }
 
 void option_describe(const struct option *option, struct buf *out)

@@ -77,6 +77,9 @@ void option_suggest(struct buf *out, const char *section, struct slice key);
 void option_suggest_from(
 	struct buf *out, struct slice word, const char *(*next)(void *context), void *context);
 
+/** True when a value of that row is a secret: a password, or a proxy with a login. */
+bool option_is_secret(const struct option *option, struct slice value);
+
 /** Adds the values that a row accepts, in words for people: "yes or no". */
 void option_describe(const struct option *option, struct buf *out);
 

@@ -154,7 +154,8 @@ static bool from_command(const struct account *account, struct buf *out, struct 
 		err->exit_code = EX_TEMPFAIL;
 		return error_fate(err, FATE_LATER);
 	}
-	if (end.fate != PROCESS_EXITED || end.code != 0)
+	/* One that had more to say found its pipe closed: how it took that is its affair. */
+	if (!output.is_full && (end.fate != PROCESS_EXITED || end.code != 0))
 		return command_failed(account, &p, &end, err);
 	/* A key ring that is locked may answer with nothing at all. */
 	if (!guard_first_line(buf_slice(&output), argv[0], out, err)) {

@@ -101,7 +101,7 @@ static char *keep_value(struct settings *s, const struct option *option, struct 
 	struct config *c = s->config;
 	char *text = arena_dup(&c->arena, value);
 
-	if (option->type == OPTION_SECRET) {
+	if (option_is_secret(option, value)) {
 		struct config_secret *secret = arena_alloc(&c->arena, sizeof(*secret));
 
 		*secret = (struct config_secret){text, c->secrets};

@@ -198,7 +198,7 @@ static void read_setting(struct file *f, const struct ini_entry *entry)
 		unknown_key(f, entry);
 		return;
 	}
-	if (option->type == OPTION_SECRET &&
+	if (option_is_secret(option, entry->value) &&
 		!guard_check_private(f->st, f->path, "a password", &fault))
 		settings_fault_at(f->s, f->path, entry->line, &fault);
 	settings_set(f->s, f->section, option, entry->value, &origin);

@@ -139,17 +139,35 @@ bool value_source(const struct value *v, struct error *err)
 	return true;
 }
 
+/* The login of a proxy, "user:password@", off the front of *rest; RFC 1929 gives
+ * each at most 255 octets. */
+static bool take_proxy_login(struct slice *rest)
+{
+	size_t at = slice_find(*rest, '@');
+
+	if (at == rest->len)
+		return true;
+
+	struct slice login = slice_upto(*rest, at);
+	size_t colon = slice_find(login, ':');
+
+	*rest = slice_from(*rest, at + 1);
+	return colon > 0 && colon <= 255 && login.len - colon >= 2 && login.len - colon - 1 <= 255;
+}
+
 bool value_proxy(const struct value *v, struct error *err)
 {
 	struct slice all = slice_of(v->text), rest = slice_from(all, 9), port = {0};
+	bool has_login = slice_find(all, '@') < all.len;
+	/* A password is for no message. */
+	struct slice shown = has_login ? SLICE("socks5://...@...") : all;
 	const char *host, *why;
 	uint64_t number;
 
 	if (!slice_istarts(all, SLICE("socks5://")))
-		return value_refuse(v, all, err);
-	if (slice_find(rest, '@') < rest.len)
-		return value_refuse_for(
-			v, SLICE("socks5://...@..."), "has a login, which is not supported", err);
+		return value_refuse(v, shown, err);
+	if (!take_proxy_login(&rest))
+		return value_refuse_for(v, shown, "has no login of the form user:password", err);
 
 	size_t end = rest.len > 0 && rest.ptr[0] == '[' ? slice_find(rest, ']') + 1
 							: slice_find(rest, ':');
@@ -158,10 +176,10 @@ bool value_proxy(const struct value *v, struct error *err)
 	if (end < rest.len) {
 		port = slice_from(rest, end + 1);
 		if (rest.ptr[end] != ':' || !slice_is_number(port, 65535, &number) || number == 0)
-			return value_refuse(v, all, err);
+			return value_refuse(v, shown, err);
 	}
 	if (!host_read(v->arena, name, true, &host, &why))
-		return value_refuse_for(v, all, why, err);
+		return value_refuse_for(v, shown, why, err);
 	*(const char **)value_place(v) = v->text;
 	return true;
 }

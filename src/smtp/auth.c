@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum {
@@ -303,9 +304,17 @@ static bool get_secret(struct login *l, bool fresh, struct error *err)
 {
 	struct smtp_session *s = l->session;
 
+	int64_t before_ms = clock_now_ms();
+
 	buf_wipe(&l->secret);
 	l->has_secret = true;
-	return s->params.secret(s->params.secret_context, fresh, &l->secret, err);
+
+	bool is_there = s->params.secret(s->params.secret_context, fresh, &l->secret, err);
+
+	/* A command may ask the person: that time is not the server's, and has a
+	 * limit of its own. */
+	s->setup_ms += clock_now_ms() - before_ms;
+	return is_there;
 }
 
 /* After a refusal: is there another way? Never the same secret twice with

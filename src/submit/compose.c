@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "mail/complete.h"
 
+enum { MOST_HOPS = 100 };
+
 static bool wants_dot_end(const struct config *config, const struct submission *s)
 {
 	if (s->read || s->ignores_dots || config->mail.dot_ends == DOT_ENDS_NEVER)
@@ -336,11 +338,29 @@ static bool needs_smtputf8(const struct composed *c)
 	return false;
 }
 
+/* A message that goes round in a circle gains a Received field at each hop
+ * (RFC 5321 section 6.3). */
+static bool check_hops(const struct header *h, struct error *err)
+{
+	const struct header_field *field = header_find(h, "Received", 0);
+	size_t hops = 0;
+
+	for (; field; field = header_find(h, "Received", header_place(h, field) + 1))
+		hops++;
+	if (hops <= MOST_HOPS)
+		return true;
+	error_set(err, EX_DATAERR, "the message has %zu Received fields: it goes round in a circle",
+		hops);
+	return error_hint(err, "look for a forwarding rule that leads back here");
+}
+
 static bool compose(struct work *w, const char *spill_dir, struct error *err)
 {
 	struct composed *c = w->c;
 
 	if (!parse_sender(w, err) || !read_input(w->config, w->s, spill_dir, &c->message, err))
+		return false;
+	if (!check_hops(&c->message.header, err))
 		return false;
 	find_header_from(w);
 	if (!choose_account(w, err) || !find_sender(w, err) || !find_recipients(w, err))

@@ -41,6 +41,25 @@ static const char *name_of_gecos(struct arena *arena, const char *gecos, const c
 	return arena_dup(arena, slice_trim(buf_slice(&name)));
 }
 
+const char *names_local_part(struct arena *arena, const char *login)
+{
+	CLEANUP(buf_done) struct buf quoted = BUF(1024);
+	struct mailbox box;
+	struct error ignored = {0};
+
+	buf_add_char(&quoted, '"');
+	for (const char *c = login; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			buf_add_char(&quoted, '\\');
+		buf_add_char(&quoted, *c);
+	}
+	buf_add_char(&quoted, '"');
+	if (!*login || quoted.is_full ||
+		!address_parse_one(arena, buf_slice(&quoted), &box, &ignored) || box.domain[0])
+		return NULL;
+	return box.local;
+}
+
 void names_init(struct names *n, const struct config *config)
 {
 	const struct passwd *who = getpwuid(getuid());
@@ -49,8 +68,8 @@ void names_init(struct names *n, const struct config *config)
 	n->host = own_host(&n->arena);
 	if (!who)
 		return;
-	n->login = arena_strdup(&n->arena, who->pw_name);
-	n->full_name = name_of_gecos(&n->arena, who->pw_gecos, n->login);
+	n->login = names_local_part(&n->arena, who->pw_name);
+	n->full_name = name_of_gecos(&n->arena, who->pw_gecos, who->pw_name);
 }
 
 void names_done(struct names *n)
@@ -69,7 +88,8 @@ static bool is_bare(const struct names *n, const struct mailbox *box)
 {
 	struct slice domain = slice_of(box->domain);
 
-	if (domain.len == 0 || slice_ieq(domain, SLICE("localhost")))
+	if (domain.len == 0 || slice_ieq(domain, SLICE("localhost")) ||
+		slice_ieq(domain, SLICE("localhost.localdomain")))
 		return true;
 	return n->host[0] != '\0' && slice_ieq(domain, slice_of(n->host)) &&
 	       !(n->config->mail.domain && slice_ieq(domain, slice_of(n->config->mail.domain)));

@@ -11,16 +11,22 @@
 struct names {
 	const struct config *config;   /* borrowed */
 	const struct account *account; /* borrowed; NULL while none is chosen */
-	const char *login;             /* of the real uid; NULL without a passwd entry */
-	const char *full_name;         /* from its passwd entry; "" without */
-	const char *host;              /* name of this host, lower case; "" without */
-	struct aliases aliases;        /* loaded when the first bare name turns up */
+	const char *login;      /* of the real uid, as a local part; NULL without a passwd entry */
+	const char *full_name;  /* from its passwd entry; "" without */
+	const char *host;       /* name of this host, lower case; "" without */
+	struct aliases aliases; /* loaded when the first bare name turns up */
 	bool has_aliases;
 	struct arena arena; /* owns the texts above */
 };
 
 /** Looks up who calls and where; never fails. */
 void names_init(struct names *n, const struct config *config);
+
+/**
+ * A login as the local part of an address, in quotation marks where it needs
+ * them ("WORK\\ann"); NULL where it cannot be one. Lives in the arena.
+ */
+const char *names_local_part(struct arena *arena, const char *login);
 
 /** Frees the texts. */
 void names_done(struct names *n);

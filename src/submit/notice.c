@@ -8,13 +8,18 @@
 #include "mail/address.h"
 #include "mail/complete.h"
 #include "mail/header.h"
+#include "mail/xtext.h"
+#include "submit/notice_text.h"
 
 enum {
 	LARGEST_RETURNED = 64 * 1024,         /* a whole message is returned up to this size */
 	LARGEST_RETURNED_ASKED = 1024 * 1024, /* the same where RET=FULL asks for it */
 	LARGEST_HEADER = 64 * 1024,           /* of the header block that is returned */
 	LARGEST_NOTICE = 16 * 1024 * 1024,
-	MOST_TOLD = 200, /* recipients named in the text for people */
+	MOST_TOLD = 200,       /* recipients named in the text for people */
+	MOST_LISTED = 10000,   /* recipients in the part for programs */
+	LONGEST_SUBJECT = 200, /* octets of the original one that are shown */
+	LONGEST_LINE = 998,    /* RFC 5322 section 2.1.1 */
 };
 
 static bool concerns(const struct recipient *r, enum notice_kind kind)
@@ -80,20 +85,28 @@ static bool read_original(struct writer *w, struct buf *head, struct buf *all, s
 	return true;
 }
 
+/* The original subject on one line, cut at a blank where it is long. */
 static const char *subject_of(struct writer *w, const struct buf *head)
 {
+	CLEANUP(buf_done) struct buf clean = BUF(2 * LONGEST_SUBJECT);
 	struct header h = {0};
 	const struct header_field *field;
-	const char *text = "";
+	struct slice text = {0};
 
 	header_parse(&h, buf_slice(head));
 	field = header_find(&h, "Subject", 0);
 	if (field)
-		text = header_unfold(w->arena, field->body);
+		text = slice_trim(slice_of(header_unfold(w->arena, field->body)));
 	header_done(&h);
-	if (strlen(text) > 200)
-		text = arena_dup(w->arena, slice_upto(slice_of(text), 200));
-	return text;
+	if (text.len > LONGEST_SUBJECT) {
+		size_t end = LONGEST_SUBJECT;
+
+		while (end > 0 && !ascii_is_blank(text.ptr[end]))
+			end--;
+		text = slice_trim(slice_upto(text, end > 0 ? end : LONGEST_SUBJECT));
+	}
+	text_sanitize(&clean, text, LONGEST_SUBJECT);
+	return arena_dup(w->arena, buf_slice(&clean));
 }
 
 static void write_header(struct writer *w)
@@ -127,7 +140,16 @@ static const char *words_for(const struct writer *w, const struct recipient *r)
 							   : "no reason is known";
 }
 
-static void write_told(struct writer *w)
+/* "550 5.1.1 words" where a server said it, else the words. */
+static const char *answer_for(const struct writer *w, const struct recipient *r)
+{
+	if (r->last.code == 0)
+		return words_for(w, r);
+	return arena_printf(w->arena, "%d %s%s%s", r->last.code, r->last.enhanced,
+		r->last.enhanced[0] ? " " : "", words_for(w, r));
+}
+
+static void write_told(const struct writer *w, struct buf *out)
 {
 	const struct envelope *e = w->subject->envelope;
 	size_t told = 0;
@@ -135,43 +157,51 @@ static void write_told(struct writer *w)
 	for (size_t i = 0; i < e->count; i++) {
 		const struct recipient *r = &e->recipients[i];
 
-		if (!concerns(r, w->kind))
+		if (!concerns(r, w->kind) || ++told > MOST_TOLD)
 			continue;
-		if (++told > MOST_TOLD) {
-			buf_add_text(w->out, "and others, listed in the report below.\r\n\r\n");
-			return;
-		}
-		buf_printf(w->out, "<%s>\r\n", r->address);
-		if (r->last.code > 0)
-			buf_printf(w->out, "    the server %s said: %d %s%s%s\r\n\r\n",
-				w->subject->remote, r->last.code, r->last.enhanced,
-				r->last.enhanced[0] ? " " : "", words_for(w, r));
-		else
-			buf_printf(w->out, "    %s\r\n\r\n", words_for(w, r));
+		buf_printf(out, "<%s>\r\n", r->address);
+		notice_words(out, "    ",
+			r->last.code == 0 ? words_for(w, r)
+					  : arena_printf(w->arena, "the server %s said: %s",
+						    w->subject->remote, answer_for(w, r)));
+		buf_add_text(out, "\r\n");
 	}
+	if (told > MOST_TOLD)
+		buf_printf(out, "and %zu others, listed in the report below.\r\n\r\n",
+			told - MOST_TOLD);
 }
 
+/* The part for people; encoded where it is not plain, so that every server takes it. */
 static void write_text_part(struct writer *w)
 {
-	buf_printf(w->out,
-		"--%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		"Content-Transfer-Encoding: 8bit\r\n\r\n",
-		w->boundary);
+	CLEANUP(buf_done) struct buf text = BUF(LARGEST_NOTICE);
+
 	if (w->kind == NOTICE_FAILURE)
-		buf_add_text(w->out,
-			"This is pillarbox. Your message could not be delivered to the "
-			"recipients\r\n"
-			"below; it will not be tried again for them. All others have it.\r\n\r\n");
+		buf_add_text(&text, "This is pillarbox. Your message could not be delivered to the "
+				    "recipients\r\n"
+				    "below; it will not be tried again for them.\r\n\r\n");
 	else
-		buf_add_text(w->out,
+		buf_add_text(&text,
 			"This is pillarbox. Your message could not be delivered yet to the "
 			"recipients\r\n"
 			"below. You need not do anything: it is being tried again.\r\n\r\n");
-	write_told(w);
+	write_told(w, &text);
 	if (w->kind == NOTICE_DELAY)
-		buf_printf(w->out, "It will be given up on %s.\r\n\r\n",
+		buf_printf(&text, "It will be given up on %s.\r\n\r\n",
 			complete_date(w->arena, w->subject->retried_until));
-	buf_printf(w->out, "Host: %s\r\nSubject: %s\r\n\r\n", w->host, w->original_subject);
+	buf_printf(&text, "Host: %s\r\nSubject: %s\r\n", w->host, w->original_subject);
+
+	bool is_plain = notice_is_plain(buf_slice(&text));
+
+	buf_printf(w->out,
+		"--%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: %s\r\n\r\n",
+		w->boundary, is_plain ? "7bit" : "quoted-printable");
+	if (is_plain)
+		buf_add(w->out, buf_slice(&text));
+	else
+		notice_quoted(w->out, buf_slice(&text));
+	buf_add_text(w->out, "\r\n");
 }
 
 /* RFC 3463 wants a status for each: the server's own, else by the reply's class. */
@@ -184,62 +214,102 @@ static const char *status_of(const struct recipient *r, enum notice_kind kind)
 	return r->last.code >= 400 && r->last.code < 500 ? "4.4.7" : "5.0.0";
 }
 
+/* The address that was written first, where the client told it (RFC 3461 section 4.2). */
+static void write_original_recipient(struct writer *w, const char *orcpt)
+{
+	CLEANUP(buf_done) struct buf value = BUF(4096);
+	struct slice text = slice_of(orcpt);
+	size_t split = slice_find(text, ';');
+
+	if (split == text.len)
+		return;
+	buf_printf(&value, "%.*s; ", (int)split, orcpt);
+	xtext_decode(slice_from(text, split + 1), &value);
+	notice_field(w->out, "Original-Recipient", buf_text(&value));
+}
+
 static void write_recipient(struct writer *w, const struct recipient *r)
 {
-	const char *type = slice_has_8bit(slice_of(r->address)) ? "utf-8" : "rfc822";
+	CLEANUP(buf_done) struct buf address = BUF(16384);
 
+	notice_address(&address, r->address);
 	buf_add_text(w->out, "\r\n");
-	if (r->orcpt) {
-		size_t split = slice_find(slice_of(r->orcpt), ';');
-
-		if (r->orcpt[split] == ';')
-			buf_printf(w->out, "Original-Recipient: %.*s; %s\r\n", (int)split, r->orcpt,
-				r->orcpt + split + 1);
-	}
-	buf_printf(w->out, "Final-Recipient: %s; %s\r\nAction: %s\r\nStatus: %s\r\n", type,
-		r->address, w->kind == NOTICE_FAILURE ? "failed" : "delayed",
-		status_of(r, w->kind));
+	if (r->orcpt)
+		write_original_recipient(w, r->orcpt);
+	notice_field(w->out, "Final-Recipient", buf_text(&address));
+	buf_printf(w->out, "Action: %s\r\nStatus: %s\r\n",
+		w->kind == NOTICE_FAILURE ? "failed" : "delayed", status_of(r, w->kind));
 	if (w->subject->remote && w->subject->remote[0])
-		buf_printf(w->out, "Remote-MTA: dns; %s\r\n", w->subject->remote);
-	if (r->last.code > 0)
-		buf_printf(w->out, "Diagnostic-Code: smtp; %d %s%s%s\r\n", r->last.code,
-			r->last.enhanced, r->last.enhanced[0] ? " " : "", words_for(w, r));
-	else
-		buf_printf(w->out, "Diagnostic-Code: x-pillarbox; %s\r\n", words_for(w, r));
-	buf_printf(w->out, "Last-Attempt-Date: %s\r\n", complete_date(w->arena, w->now));
+		notice_field(w->out, "Remote-MTA",
+			arena_printf(w->arena, "dns; %s", w->subject->remote));
+	notice_field(w->out, "Diagnostic-Code",
+		arena_printf(w->arena, "%s; %s", r->last.code > 0 ? "smtp" : "x-pillarbox",
+			answer_for(w, r)));
+	notice_field(w->out, "Last-Attempt-Date", complete_date(w->arena, w->now));
 	if (w->kind == NOTICE_DELAY)
-		buf_printf(w->out, "Will-Retry-Until: %s\r\n",
+		notice_field(w->out, "Will-Retry-Until",
 			complete_date(w->arena, w->subject->retried_until));
 }
 
 static void write_status_part(struct writer *w)
 {
 	const struct envelope *e = w->subject->envelope;
+	size_t listed = 0;
 
 	buf_printf(w->out, "--%s\r\nContent-Type: message/delivery-status\r\n\r\n", w->boundary);
-	buf_printf(w->out, "Reporting-MTA: dns; %s\r\n", w->host);
-	if (e->envid)
-		buf_printf(w->out, "Original-Envelope-Id: %s\r\n", e->envid);
-	buf_printf(w->out, "Arrival-Date: %s\r\n", complete_date(w->arena, w->subject->arrived));
-	for (size_t i = 0; i < e->count; i++)
-		if (concerns(&e->recipients[i], w->kind))
-			write_recipient(w, &e->recipients[i]);
+	notice_field(w->out, "Reporting-MTA", arena_printf(w->arena, "dns; %s", w->host));
+	if (e->envid) {
+		CLEANUP(buf_done) struct buf id = BUF(4096);
+
+		xtext_decode(slice_of(e->envid), &id);
+		notice_field(w->out, "Original-Envelope-Id", buf_text(&id));
+	}
+	notice_field(w->out, "Arrival-Date", complete_date(w->arena, w->subject->arrived));
+	for (size_t i = 0; i < e->count && listed < MOST_LISTED; i++) {
+		if (!concerns(&e->recipients[i], w->kind))
+			continue;
+		write_recipient(w, &e->recipients[i]);
+		listed++;
+	}
 	buf_add_text(w->out, "\r\n");
+}
+
+/* A header block that breaks the rules of lines goes in quoted-printable, as
+ * RFC 6522 section 4 wants it. */
+static void write_headers(struct writer *w, struct slice head)
+{
+	bool is_plain = notice_is_plain(head);
+
+	buf_printf(w->out,
+		"--%s\r\nContent-Type: text/rfc822-headers\r\n"
+		"Content-Transfer-Encoding: %s\r\n\r\n",
+		w->boundary, is_plain ? "7bit" : "quoted-printable");
+	if (is_plain)
+		buf_add(w->out, head);
+	else
+		notice_quoted(w->out, head);
 }
 
 static void write_original(struct writer *w, const struct buf *head, const struct buf *all)
 {
-	const struct buf *part = w->returns_all ? all : head;
+	if (!w->returns_all) {
+		write_headers(w, buf_slice(head));
+	} else {
+		bool has_8bit = slice_has_8bit(buf_slice(all));
 
-	buf_printf(w->out, "--%s\r\nContent-Type: %s\r\n", w->boundary,
-		w->returns_all ? "message/rfc822" : "text/rfc822-headers");
-	if (slice_has_8bit(buf_slice(part)))
-		buf_add_text(w->out, "Content-Transfer-Encoding: 8bit\r\n");
-	buf_add_text(w->out, "\r\n");
-	buf_add(w->out, buf_slice(part));
-	if (!w->returns_all && head->len == 0)
-		buf_add_text(w->out, "\r\n");
+		buf_printf(w->out,
+			"--%s\r\nContent-Type: message/rfc822\r\n"
+			"Content-Transfer-Encoding: %s\r\n\r\n",
+			w->boundary, has_8bit ? "8bit" : "7bit");
+		buf_add(w->out, buf_slice(all));
+	}
 	buf_printf(w->out, "\r\n--%s--\r\n", w->boundary);
+}
+
+/* A message/rfc822 part cannot be encoded: what no server would take is left out. */
+static bool can_return_all(struct slice all)
+{
+	return slice_find(all, '\0') == all.len && notice_longest_line(all) <= LONGEST_LINE;
 }
 
 /* The whole message goes back when it is small, or when RET=FULL asks for it. */
@@ -266,7 +336,8 @@ bool notice_write(const struct notice_subject *subject, enum notice_kind kind, c
 
 	if (!read_original(&w, &head, &all, err))
 		return false;
-	w.returns_all = content_octets(subject->content) <= returned_limit(&w);
+	w.returns_all = content_octets(subject->content) <= returned_limit(&w) &&
+			can_return_all(buf_slice(&all));
 	/* A boundary with 96 random bits does not occur in the message. */
 	const char *id = complete_message_id(&arena, "r", now);
 	size_t at = slice_find(slice_of(id), '@');
@@ -296,6 +367,18 @@ static const char *reporting_host(struct arena *arena)
 	return arena_dup(arena, buf_slice(&clean));
 }
 
+static struct content content_of(struct slice text)
+{
+	size_t end = slice_search(text, SLICE("\r\n\r\n"));
+	struct content content = {
+		.head = slice_upto(text, end + 4), .body = slice_from(text, end + 4), .fd = -1};
+
+	content.has_8bit = slice_has_8bit(content.body);
+	content.longest_line = notice_longest_line(content.body);
+	content_note_head(&content);
+	return content;
+}
+
 bool notice_queue(struct outbox *outbox, const struct notice_subject *subject,
 	enum notice_kind kind, struct error *err)
 {
@@ -309,9 +392,8 @@ bool notice_queue(struct outbox *outbox, const struct notice_subject *subject,
 		return false;
 	envelope_add(&envelope, subject->envelope->sender);
 
-	struct content content = {.body = buf_slice(&text), .fd = -1};
+	struct content content = content_of(buf_slice(&text));
 
-	content.has_8bit = slice_has_8bit(content.body);
 	return outbox_add(outbox, subject->account, &envelope, &content,
 		address_needs_smtputf8(subject->envelope->sender), &note, id, err);
 }

@@ -42,7 +42,7 @@ struct retry_rules outbox_rules(const struct config *config)
 
 /* The envelope without those who have the message already. The copies of the
  * recipients borrow from the original, which outlives the addition. */
-static void copy_open(const struct envelope *from, bool failed_alone, struct envelope *to)
+static void copy_open(const struct envelope *from, bool refused_alone, struct envelope *to)
 {
 	to->sender = from->sender;
 	to->envid = from->envid;
@@ -51,7 +51,7 @@ static void copy_open(const struct envelope *from, bool failed_alone, struct env
 		const struct recipient *r = &from->recipients[i];
 
 		if (r->state == RECIPIENT_DELIVERED ||
-			(failed_alone && r->state != RECIPIENT_FAILED))
+			(refused_alone && r->state != RECIPIENT_FAILED))
 			continue;
 
 		struct recipient *copy = envelope_add(to, r->address);
@@ -88,8 +88,7 @@ bool outbox_add(struct outbox *o, const char *account, const struct envelope *en
 		return false;
 	if (note->attempts > 0)
 		entry.next = entry.created + o->config->queue.retry_min_s;
-	copy_open(envelope, note->failed && envelope_count(envelope, RECIPIENT_FAILED) > 0,
-		&entry.envelope);
+	copy_open(envelope, note->refused_alone, &entry.envelope);
 	write_note(&entry.status, note);
 
 	bool is_stored = spool_add(o->spool, &entry, content, &limits, note->failed, id, err);

@@ -33,12 +33,13 @@ struct outbox_note {
 	unsigned attempts;        /* made already */
 	const struct error *last; /* why it waits, or NULL */
 	bool failed;              /* a copy for the person, under failed/ */
+	bool refused_alone;       /* of the recipients only those FAILED; the others have theirs */
 };
 
 /**
  * Stores what is still to be done of a message: recipients DELIVERED are left
  * out, all others keep their state. With attempts made, the next one waits
- * `retry_min`; else it is due at once. A copy under failed/ holds the failed and the pending ones.
+ * `retry_min`; else it is due at once.
  *
  * id  SPOOL_ID_SPACE octets; set on success
  *

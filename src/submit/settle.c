@@ -32,33 +32,62 @@ static void log_entry(const struct settlement *s, const char *event, const char 
 	log_event(event, fields, ARRAY_LEN(fields));
 }
 
-static const char *reason_of(const struct settlement *s)
+/* The first recipient whose own reply says why the message is not done. */
+static const struct recipient *unhappy(const struct settlement *s)
 {
 	const struct envelope *e = &s->item->entry.envelope;
 
-	if (s->attempt->err)
-		return s->attempt->err->text;
 	for (size_t i = 0; i < e->count; i++)
-		if (e->recipients[i].state != RECIPIENT_DELIVERED && e->recipients[i].last.text &&
-			e->recipients[i].last.text[0])
-			return e->recipients[i].last.text;
-	return "";
+		if (e->recipients[i].state != RECIPIENT_DELIVERED && e->recipients[i].last.code > 0)
+			return &e->recipients[i];
+	return NULL;
 }
 
-static void run_failure_hook(const struct settlement *s)
+/* Why the message as a whole, or else a recipient of it, is not done: one line
+ * that lives in the entry's arena. */
+static const char *reason_of(const struct settlement *s)
+{
+	const struct recipient *r = s->attempt->err ? NULL : unhappy(s);
+
+	if (s->attempt->err)
+		return s->attempt->err->text;
+	if (!r)
+		return "";
+	return arena_printf(&s->item->entry.envelope.arena, "%s refused <%s>: %d %s%s%.300s",
+		s->attempt->remote[0] ? s->attempt->remote : "the server", r->address, r->last.code,
+		r->last.enhanced, r->last.enhanced[0] ? " " : "", r->last.text);
+}
+
+static int code_of(const struct settlement *s)
+{
+	const struct recipient *r = s->attempt->err ? NULL : unhappy(s);
+
+	return s->attempt->err ? s->attempt->err->smtp_code : r ? r->last.code : 0;
+}
+
+/* True for the recipients that a hook is about. */
+static bool concerns(const struct recipient *r, bool is_failure)
+{
+	if (is_failure)
+		return r->state == RECIPIENT_FAILED;
+	return r->state == RECIPIENT_PENDING || r->state == RECIPIENT_SENT;
+}
+
+static void run_hook(const struct settlement *s, bool is_failure)
 {
 	const struct envelope *e = &s->item->entry.envelope;
 	CLEANUP(buf_done) struct buf recipients = BUF(4096);
 	CLEANUP(buf_done) struct buf file = BUF(8192);
 
 	for (size_t i = 0; i < e->count; i++)
-		if (e->recipients[i].state == RECIPIENT_FAILED)
+		if (concerns(&e->recipients[i], is_failure))
 			buf_printf(&recipients, "%s%s", recipients.len > 0 ? " " : "",
 				e->recipients[i].address);
-	buf_printf(&file, "%s/failed/%s", spool_path(s->outbox->spool), s->item->id);
+	buf_printf(&file, "%s/%s%s", spool_path(s->outbox->spool), is_failure ? "failed/" : "",
+		s->item->id);
 
 	const struct hook_facts facts = {
-		.event = "failure",
+		.event = is_failure ? "failure" : "stuck",
 		.id = s->item->id,
 		.account = s->item->entry.account,
 		.sender = e->sender,
@@ -186,7 +215,7 @@ static enum settled give_up(const struct settlement *s)
 	}
 	if (!spool_move(s->outbox->spool, s->item, true, &err))
 		keep_in_queue(s, &err);
-	run_failure_hook(s);
+	run_hook(s, true);
 	return SETTLED_FAILED;
 }
 
@@ -212,10 +241,14 @@ static enum settled defer(const struct settlement *s)
 	struct retry_facts facts = {s->item->entry.created, s->item->next, status->attempts};
 	bool is_late = retry_is_late(&rules, &facts, s->now);
 
-	if (is_late && !status->was_warned && tell_sender(s, NOTICE_DELAY))
+	/* Once, whether or not there is a sender to be told. */
+	if (is_late && !status->was_warned) {
+		(void)tell_sender(s, NOTICE_DELAY);
+		run_hook(s, false);
 		status->was_warned = true;
+	}
 	text_sanitize_into(status->text, sizeof(status->text), slice_of(reason_of(s)));
-	status->code = s->attempt->err ? s->attempt->err->smtp_code : 0;
+	status->code = code_of(s);
 
 	int64_t next = next_attempt(s);
 

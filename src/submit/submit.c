@@ -38,13 +38,11 @@ static void log_outcome(const struct submission_run *r, const char *event, const
 	log_event(event, fields, ARRAY_LEN(fields));
 }
 
-static bool add_entry(struct submission_run *r, unsigned attempts, const struct error *why,
-	bool failed, char *id, struct error *err)
+static bool add_entry(
+	struct submission_run *r, const struct outbox_note *note, char *id, struct error *err)
 {
-	struct outbox_note note = {.attempts = attempts, .last = why, .failed = failed};
-
 	return outbox_add(r->outbox, r->message->account->name, &r->message->envelope,
-		&r->message->content, r->message->needs_smtputf8, &note, id, err);
+		&r->message->content, r->message->needs_smtputf8, note, id, err);
 }
 
 /* Adds to what the person is told to do; a hint that is there stays first. */
@@ -58,11 +56,12 @@ static void add_hint(struct error *err, const char *text)
 /* Refused for good: the person gets the words, and the message under failed/. */
 static bool keep_failed(struct submission_run *r, struct error *why)
 {
+	struct outbox_note note = {.attempts = 1, .last = why, .failed = true};
 	char id[SPOOL_ID_SPACE];
 	char text[384];
 	struct error err = {0};
 
-	if (add_entry(r, 1, why, true, id, &err))
+	if (add_entry(r, &note, id, &err))
 		snprintf(text, sizeof(text),
 			"the message is kept: 'pillarbox queue retry %s' sends it again", id);
 	else
@@ -79,7 +78,9 @@ static bool neither(struct submission_run *r, const struct error *why, const str
 {
 	bool is_known = queue->exit_code == EX_CANTCREAT || queue->exit_code == EX_IOERR ||
 			queue->exit_code == EX_OSERR;
-	size_t accepted = envelope_count(&r->message->envelope, RECIPIENT_DELIVERED);
+	/* Those that were set aside are no better off for it. */
+	size_t accepted =
+		envelope_count(&r->message->envelope, RECIPIENT_DELIVERED) - r->report->refused;
 	int code = is_known ? queue->exit_code : EX_TEMPFAIL;
 
 	if (queue->exit_code == EX_NOPERM)
@@ -104,9 +105,10 @@ static bool neither(struct submission_run *r, const struct error *why, const str
 static bool queue_rest(
 	struct submission_run *r, unsigned attempts, const struct error *why, struct error *err)
 {
+	struct outbox_note note = {.attempts = attempts, .last = why};
 	struct error queue = {0};
 
-	if (!add_entry(r, attempts, why, false, r->report->id, &queue))
+	if (!add_entry(r, &note, r->report->id, &queue))
 		return neither(r, why, &queue, err);
 	r->report->is_queued = true;
 	r->report->why = *why;
@@ -169,13 +171,30 @@ static void report_refused(struct submission_run *r)
 	}
 	gather_replies(r, RECIPIENT_FAILED, &err);
 	if (!is_told) {
+		struct outbox_note note = {
+			.attempts = 1, .last = &err, .failed = true, .refused_alone = true};
 		char id[SPOOL_ID_SPACE];
 		struct error ignored = {0};
 
-		if (!add_entry(r, 1, &err, true, id, &ignored))
+		if (!add_entry(r, &note, id, &ignored))
 			log_outcome(r, "copy-lost", ignored.text);
 	}
 	log_outcome(r, "partly-refused", err.text);
+}
+
+/* The refused ones are reported, and are no business of the entry that the
+ * others get. */
+static void set_refused_aside(struct submission_run *r)
+{
+	struct envelope *e = &r->message->envelope;
+
+	r->report->refused = envelope_count(e, RECIPIENT_FAILED);
+	if (r->report->refused == 0)
+		return;
+	report_refused(r);
+	for (size_t i = 0; i < e->count; i++)
+		if (e->recipients[i].state == RECIPIENT_FAILED)
+			e->recipients[i].state = RECIPIENT_DELIVERED;
 }
 
 /* Every recipient got an answer of its own. */
@@ -192,15 +211,8 @@ static bool settle_answers(struct submission_run *r, struct error *err)
 		return keep_failed(r, err);
 	}
 	if (waiting > 0) {
-		struct envelope *open = &r->message->envelope;
-
-		/* The refused ones are reported; the entry is about the others. */
 		gather_replies(r, RECIPIENT_PENDING, &why);
-		if (r->report->refused > 0)
-			report_refused(r);
-		for (size_t i = 0; i < open->count; i++)
-			if (open->recipients[i].state == RECIPIENT_FAILED)
-				open->recipients[i].state = RECIPIENT_DELIVERED;
+		set_refused_aside(r);
 		return queue_rest(r, 1, &why, err);
 	}
 	if (r->report->refused > 0)
@@ -215,8 +227,10 @@ static bool settle_fault(struct submission_run *r, struct error *why, struct err
 {
 	struct envelope *e = &r->message->envelope;
 
-	if (why->fate != FATE_PERMANENT)
+	if (why->fate != FATE_PERMANENT) {
+		set_refused_aside(r);
 		return queue_rest(r, 1, why, err);
+	}
 	if (envelope_count(e, RECIPIENT_DELIVERED) == 0) {
 		*err = *why;
 		return keep_failed(r, err);
@@ -281,9 +295,10 @@ static bool send_now(struct submission_run *r, struct error *err)
  * it now is better than refusing it (contract C66). */
 static bool queue_first(struct submission_run *r, bool runs, struct error *err)
 {
+	struct outbox_note note = {.attempts = 0};
 	struct error queue = {0};
 
-	if (!add_entry(r, 0, NULL, false, r->report->id, &queue)) {
+	if (!add_entry(r, &note, r->report->id, &queue)) {
 		log_outcome(r, "queue-refused", queue.text);
 		return send_now(r, err);
 	}
@@ -312,7 +327,7 @@ bool submit_composed(struct outbox *outbox, struct composed *message, enum deliv
 {
 	struct submission_run r = {outbox, message, mode, report, NULL};
 
-	*report = (struct submit_report){0};
+	*report = (struct submit_report){.account = message->account->name};
 	if (delivery == DELIVERY_FOREGROUND)
 		return send_now(&r, err);
 	return queue_first(&r, delivery == DELIVERY_BACKGROUND, err);
@@ -337,7 +352,7 @@ static struct deliverer *volatile left_to_child;
 
 void submit_run_detached(struct outbox *outbox, struct submit_report *report)
 {
-	struct runner_options options = {.handed = report->link};
+	struct runner_options options = {.account = report->account, .handed = report->link};
 	struct runner_report ran = {0};
 	struct error err = {0};
 	bool is_child = false;

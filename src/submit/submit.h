@@ -13,8 +13,9 @@ struct submit_report {
 	size_t accepted;         /* recipients that the server took */
 	size_t refused;          /* recipients refused for good; the sender gets a notice */
 	struct deliverer
-		*link;  /* open connection for the rest of the queue, or NULL; the caller's */
-	bool wants_run; /* entries are due: the queue is worth a run */
+		*link;       /* open connection for the rest of the queue, or NULL; the caller's */
+	const char *account; /* whose entries a run should try; NULL: all; borrowed */
+	bool wants_run;      /* entries are due: the queue is worth a run */
 };
 
 /**

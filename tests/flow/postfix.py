@@ -2,7 +2,9 @@
 
     with Postfix(certificate) as postfix:
         postfix.port              submission with STARTTLS; postfix.tls_port is TLS at once
+        postfix.ports["small"]    the other services of SERVICES
         postfix.wait_mail("bob@example.net")
+        postfix.wait_log("disconnect from")
 
 Needs root, the programs of Debian's postfix and dovecot-core, and touches
 nothing of an installed mail system.
@@ -63,16 +65,26 @@ smtpd_sasl_security_options = noanonymous
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = reject_unlisted_recipient, permit_sasl_authenticated, reject
 smtpd_client_connection_count_limit = 0
+smtpd_error_sleep_time = 0
 smtpd_forbid_bare_newline = yes
 always_add_missing_headers = no
 local_header_rewrite_clients =
 disable_dns_lookups = yes
 """
 
+# Submission services, each on a port of its own, and what makes it differ.
+SERVICES = {
+    "submission": "",
+    "tls": "smtpd_tls_wrappermode=yes",
+    "no-chunking": "smtpd_discard_ehlo_keywords=chunking,silent-discard",
+    "bare": "smtpd_discard_ehlo_keywords=chunking,pipelining,dsn,enhancedstatuscodes,size,silent-discard",
+    "7bit": "smtpd_discard_ehlo_keywords=chunking,8bitmime,smtputf8,silent-discard",
+    "small": "message_size_limit=20000",
+}
+
 MASTER_CF = """\
 postlog   unix-dgram n  -       n       -       1       postlogd
-{port}      inet  n       -       n       -       -       smtpd
-{tls_port}      inet  n       -       n       -       -       smtpd -o smtpd_tls_wrappermode=yes
+{services}
 cleanup   unix  n       -       n       -       0       cleanup
 qmgr      unix  n       -       n       300     1       qmgr
 rewrite   unix  -       -       n       -       -       trivial-rewrite
@@ -95,6 +107,7 @@ protocols = none
 ssl = no
 auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
 auth_username_format = %Lu
+auth_failure_delay = 0
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%u {root}/users
@@ -110,6 +123,12 @@ service auth {{
     group = postfix
   }}
 }}
+# Without this, each failed login from this address slows the next one down.
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service stats {{
   unix_listener stats-writer {{
     mode = 0600
@@ -123,6 +142,7 @@ MAILBOXES = (
     "carl@example.net",
     "dora@example.org",
     "root@example.test",
+    "dörte@example.net",
 )
 
 
@@ -155,8 +175,10 @@ class Postfix:
         self.smtputf8 = smtputf8
         self.root = None
         self.dovecot = None
-        self.port = free_port()
-        self.tls_port = free_port()
+        self.ports = {name: free_port() for name in SERVICES}
+        self.port = self.ports["submission"]
+        self.tls_port = self.ports["tls"]
+        self.log_start = 0
 
     def __enter__(self):
         self.root = tempfile.mkdtemp(prefix="pillarbox-postfix.")
@@ -186,8 +208,11 @@ class Postfix:
         nobody = pwd.getpwnam("nobody")
         facts = {
             "root": self.root,
-            "port": "127.0.0.1:%d" % self.port,
-            "tls_port": "127.0.0.1:%d" % self.tls_port,
+            "services": "\n".join(
+                "127.0.0.1:%d inet n - n - - smtpd%s"
+                % (self.ports[name], " -o " + setting if setting else "")
+                for name, setting in SERVICES.items()
+            ),
             "uid": nobody.pw_uid,
             "gid": nobody.pw_gid,
             "smtputf8": self.smtputf8,
@@ -234,7 +259,11 @@ class Postfix:
         )
         if result.returncode != 0:
             raise RuntimeError("Postfix does not start: %s%s" % (result.stderr, self.log()))
+        self.forget_log()
         self.wait(self.answers, "Postfix")
+        # The session of the question is none of the test's.
+        self.wait_log("disconnect from")
+        self.forget_log()
 
     def answers(self):
         try:
@@ -253,7 +282,7 @@ class Postfix:
                 raise RuntimeError("%s: nothing in %d s\n%s" % (what, timeout, self.log()))
             time.sleep(0.02)
 
-    def stop(self):
+    def stop_postfix(self):
         subprocess.run(
             ["/usr/sbin/postfix", "-c", self.path("etc"), "stop"],
             stdin=subprocess.DEVNULL,
@@ -261,6 +290,9 @@ class Postfix:
             timeout=60,
             check=False,
         )
+
+    def stop(self):
+        self.stop_postfix()
         if self.dovecot is not None and self.dovecot.poll() is None:
             os.killpg(self.dovecot.pid, signal.SIGTERM)
             try:
@@ -282,6 +314,35 @@ class Postfix:
                 continue
         return text
 
+    def forget_log(self):
+        try:
+            self.log_start = os.path.getsize(self.path("log", "mail.log"))
+        except OSError:
+            self.log_start = 0
+
+    def log_lines(self, text):
+        """Lines of Postfix's log since empty() that hold the text."""
+        try:
+            with open(self.path("log", "mail.log"), "rb") as file:
+                file.seek(self.log_start)
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return []
+        return [line for line in lines if text in line]
+
+    def wait_log(self, text, count=1):
+        """The lines with the text; the log is written a little behind the events."""
+        return self.wait(
+            lambda: (lambda found: found if len(found) >= count else None)(self.log_lines(text)),
+            "'%s' in the log" % text,
+        )
+
+    def session(self):
+        """What the one session since empty() did: {"auth": "1", "mail": "50", …}."""
+        line = self.wait_log("disconnect from")
+        assert len(line) == 1 and len(self.log_lines(": connect from")) == 1, line
+        return dict(word.split("=") for word in line[0].split() if "=" in word)
+
     def mail(self, mailbox):
         """The messages of a mailbox, as Postfix stored them (LF lines)."""
         new = self.path("mail", mailbox, "new")
@@ -302,6 +363,7 @@ class Postfix:
         )
 
     def empty(self):
-        """Takes the mail of all mailboxes away."""
+        """Takes the mail of all mailboxes away and forgets the log so far."""
         for mailbox in MAILBOXES:
             shutil.rmtree(self.path("mail", mailbox), ignore_errors=True)
+        self.forget_log()

@@ -1,0 +1,51 @@
+"""Several recipients, several answers: nobody is forgotten and nobody is told twice."""
+
+import os
+import time
+
+import pytest
+
+from conftest import MESSAGE, USER
+from smarthost import CLOSE, Each
+
+NO = "550 5.1.1 no such person"
+
+
+def run_due(sandbox):
+    """What a timer does."""
+    return sandbox.run("queue", "run", stdin=None, program="pillarbox").ok()
+
+
+def make_due(sandbox):
+    for entry in sandbox.entries():
+        os.utime(entry.path, (time.time() - 1, time.time() - 1))
+
+
+@pytest.mark.parametrize("final", ["451 4.3.0 later", CLOSE], ids=["later", "lost"])
+def test_C68_refused_recipient_is_told_of_although_the_message_waits(sandbox, mail, final):
+    server = mail(script={"RCPT:b@example.net": NO, "FINAL": Each(final)})
+    sandbox.run("-f", USER, "a@example.net", "b@example.net").ok()
+    notices = [e for e in sandbox.entries() if e.sender == ""]
+    waiting = [e for e in sandbox.entries() if e.sender != ""]
+    assert len(notices) == 1 and len(waiting) == 1
+    assert list(notices[0].states) == [USER]
+    assert b"b@example.net" in notices[0].message and NO.encode() in notices[0].message
+    assert b"<a@example.net>" not in notices[0].message
+    assert list(waiting[0].states) == ["a@example.net"]
+    make_due(sandbox)
+    run_due(sandbox)
+    assert sandbox.entries() == [] and sandbox.failed() == []
+    assert sorted(m.recipients for m in server.messages) == [["a@example.net"], [USER]]
+
+
+@pytest.mark.parametrize("script", [{"FINAL": "554 5.6.0 bad"}, {"DATA": "554 5.6.0 bad"}], ids=str)
+def test_C67_copy_of_a_refused_message_holds_all_recipients(sandbox, mail, script):
+    """One was refused by name, and then the message for the other."""
+    server = mail(script={"RCPT:b@example.net": Each(NO), **script})
+    sandbox.run("a@example.net", "b@example.net").failed(65, 69)
+    assert sandbox.entries() == []
+    copy = sandbox.failed()[0]
+    assert sorted(copy.states) == ["a@example.net", "b@example.net"]
+    server.script.clear()
+    sandbox.run("queue", "retry", copy.id, stdin=None, program="pillarbox").ok()
+    assert sorted(server.message.recipients) == ["a@example.net", "b@example.net"]
