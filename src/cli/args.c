@@ -339,15 +339,57 @@ static bool apply_cluster(
 	return true;
 }
 
-static bool apply_long(struct request *r, const char *word, struct error *err)
+static bool set_help(struct request *r, UNUSED const char *value, UNUSED struct error *err)
 {
-	if (strcmp(word, "--help") == 0)
-		r->mode = MODE_HELP;
-	else if (strcmp(word, "--version") == 0)
-		r->mode = MODE_VERSION;
-	else
-		return unknown_option(word, '-', err);
+	r->mode = MODE_HELP;
 	return true;
+}
+
+static bool set_version(struct request *r, UNUSED const char *value, UNUSED struct error *err)
+{
+	r->mode = MODE_VERSION;
+	return true;
+}
+
+static bool set_config(struct request *r, const char *value, UNUSED struct error *err)
+{
+	r->config_file = value;
+	return true;
+}
+
+static const struct long_option {
+	struct slice name;
+	bool takes_value;
+	bool of_send; /* of pillarbox send alone */
+	option_fn *apply;
+} long_options[] = {
+	{{"--help", 6}, false, false, set_help},
+	{{"--version", 9}, false, false, set_version},
+	{{"--account", 9}, true, true, set_account},
+	{{"--config", 8}, true, true, set_config},
+};
+
+/* "--name", "--name value" or "--name=value". */
+static bool apply_long(struct request *r, const char *word, bool is_send, struct words_left *left,
+	struct error *err)
+{
+	struct slice whole = slice_of(word);
+	size_t equals = slice_find(whole, '=');
+
+	for (size_t i = 0; i < ARRAY_LEN(long_options); i++) {
+		const struct long_option *o = &long_options[i];
+		const char *value = NULL;
+
+		if (!slice_eq(o->name, slice_upto(whole, equals)) || (o->of_send && !is_send) ||
+			(!o->takes_value && equals < whole.len))
+			continue;
+		if (o->takes_value)
+			value = equals < whole.len ? word + equals + 1 : next_word(left);
+		if (o->takes_value && !value)
+			return error_set(err, EX_USAGE, "option %s needs a value", word);
+		return o->apply(r, value, err);
+	}
+	return unknown_option(word, '-', err);
 }
 
 static void mode_of_name(struct request *r, const char *name)
@@ -371,7 +413,7 @@ static bool check_operands(const struct request *r, bool asks_queue, struct erro
 	return error_set(err, EX_USAGE, "recipients cannot be given together with -q or -I");
 }
 
-bool args_parse(int argc, char **argv, struct request *out, struct error *err)
+static bool parse(int argc, char **argv, bool is_send, struct request *out, struct error *err)
 {
 	struct request r = {.mode = MODE_SEND};
 	struct words_left left = {argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv};
@@ -390,7 +432,7 @@ bool args_parse(int argc, char **argv, struct request *out, struct error *err)
 		}
 		if (word[1] == '\0')
 			return unknown_option(word, '-', err);
-		if (word[1] == '-' ? !apply_long(&r, word, err)
+		if (word[1] == '-' ? !apply_long(&r, word, is_send, &left, err)
 				   : !apply_cluster(&r, word, &left, err))
 			return false;
 	}
@@ -403,6 +445,16 @@ bool args_parse(int argc, char **argv, struct request *out, struct error *err)
 	*out = r;
 	out->submission.envid = out->envid[0] ? out->envid : NULL;
 	return true;
+}
+
+bool args_parse(int argc, char **argv, struct request *out, struct error *err)
+{
+	return parse(argc, argv, false, out, err);
+}
+
+bool args_parse_send(int argc, char **argv, struct request *out, struct error *err)
+{
+	return parse(argc, argv, true, out, err);
 }
 
 void args_print_help(void)

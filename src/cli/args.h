@@ -30,6 +30,7 @@ struct request {
 	enum mode mode;
 	bool verbose; /* -v */
 	struct queue_filter filter;
+	const char *config_file;     /* --config, of pillarbox send; else NULL */
 	char envid[DSN_ENVID_SPACE]; /* -V in xtext; what submission.envid points to */
 	struct submission submission;
 };
@@ -45,6 +46,12 @@ struct request {
  * not exist. Nothing is read from standard input.
  */
 bool args_parse(int argc, char **argv, struct request *out, struct error *err) NODISCARD;
+
+/**
+ * The same for `pillarbox send`, which takes --account NAME and --config FILE
+ * as well: the one command line on which a person may name a file.
+ */
+bool args_parse_send(int argc, char **argv, struct request *out, struct error *err) NODISCARD;
 
 /** Prints the table of options to standard output. */
 void args_print_help(void);

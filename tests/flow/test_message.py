@@ -753,6 +753,19 @@ def test_C54_force_from(sandbox, mail):
     assert server.messages[1].sender == ""
 
 
+def test_C54_force_leaves_no_other_author(sandbox, mail):
+    """Neither a second field nor a second mailbox says another one."""
+    server = mail(account={"from_policy": "force"})
+    for i, text in enumerate((b"From: A <a@example.org>\nTo: b@example.net\nFrom: eve@example.org\n\n",
+                              b"From: %s, eve@example.org\nTo: b@example.net\n\n" % USER.encode(),
+                              b"From: %s\nFrom: eve@example.org\nTo: b@example.net\n\n" % USER.encode())):
+        sandbox.run("-t", stdin=text).ok()
+        data = server.messages[i].data
+        part = email.message_from_bytes(data, policy=email.policy.default)
+        assert [a.addr_spec for f in part.get_all("From") for a in f.addresses] == [USER]
+        assert b"eve@" not in data
+
+
 def test_C58_nothing_private_in_the_header(sandbox, mail):
     server = mail()
     sandbox.run("bob@example.net", stdin=b"hello\n").ok()
