@@ -109,10 +109,15 @@ size_t header_place(const struct header *h, const struct header_field *field)
 
 size_t header_remove(struct header *h, const char *name)
 {
+	const struct header_field *first = header_find(h, name, 0);
 	struct slice wanted = slice_of(name);
-	size_t kept = 0;
 
-	for (size_t i = 0; i < h->count; i++) {
+	if (!first)
+		return 0;
+
+	size_t kept = header_place(h, first);
+
+	for (size_t i = kept; i < h->count; i++) {
 		if (is_named(&h->fields[i], wanted))
 			continue;
 		if (kept != i)
@@ -210,12 +215,6 @@ const char *header_unfold(struct arena *arena, struct slice body)
 			text[kept++] = text[i];
 	text[kept] = '\0';
 	return text;
-}
-
-bool header_is_resent(const struct header_field *field)
-{
-	return field->name.len > 7 && (field->name.ptr[0] | 0x20) == 'r' &&
-	       slice_istarts(field->name, SLICE("Resent-"));
 }
 
 /* 'x': an octet of a field name, RFC 5322 section 3.6.8. */
