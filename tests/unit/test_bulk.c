@@ -128,8 +128,8 @@ static void the_window_is_filled_when_most_of_it_has_landed(void **state)
 			"< RSET", M(3), R(3), B, "> 250 a", "> 250 b", "> 250 c", "> 250 r",
 			"> 250 a", "> 250 b", "> 250 c", "idle", "> 250 r", "> 250 a", "> 250 b",
 			"> 250 c", "< RSET", M(4), R(4), B, "< RSET", M(5), R(5), B, "> 250 r",
-			"> 250 a", "> 250 b", "> 250 c", "> 250 r", "> 250 a", "> 250 b",
-			"> 250 c", "> 250 r", "> 250 a", "> 250 b", "> 250 c", "< QUIT", "end"));
+			"> 250 a", "> 250 b", "> 250 c", "> 250 r", "> 250 a", "> 250 b", "> 250 c",
+			"> 250 r", "> 250 a", "> 250 b", "> 250 c", "< QUIT", "end"));
 	assert_load(&load, "DDDDDD");
 	load_done(&load);
 }
