@@ -139,7 +139,7 @@ int pillarbox_main(int argc, char **argv)
 	struct error err = {0};
 
 	if (start_process(&s.stdin_was_open, &err))
-		return dispatch(&s);
+		return print_finish("pillarbox", dispatch(&s));
 	print_error("pillarbox", &err);
 	return err.exit_code;
 }

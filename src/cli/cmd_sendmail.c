@@ -101,12 +101,19 @@ static int run_queue(const struct request *r, struct outbox *outbox)
 	return runner_run(outbox, &options, &report, &err) ? EX_OK : fail(&err);
 }
 
+static void tell_fault(UNUSED void *context, const struct error *fault)
+{
+	print_error(program, fault);
+}
+
 /* -bv: where the recipients would go; nothing is read or sent. */
 static int verify(const struct request *r, const struct config *config)
 {
 	struct error err = {0};
 
-	return verify_recipients(config, &r->submission, stdout, &err) ? EX_OK : fail(&err);
+	return verify_recipients(config, &r->submission, stdout, tell_fault, NULL, &err)
+		       ? EX_OK
+		       : fail(&err);
 }
 
 /* -bi, newaliases: there is no table to build, but it can be checked. */
@@ -198,7 +205,7 @@ int sendmail_main(int argc, char **argv)
 
 	if (!start_process(&stdin_was_open, &err) || !args_parse(argc, argv, &request, &err))
 		return fail(&err);
-	return run(&request, NULL, stdin_was_open);
+	return print_finish(program, run(&request, NULL, stdin_was_open));
 }
 
 int pillarbox_send(int argc, char **argv, const char *config_file, bool stdin_was_open)

@@ -1,5 +1,6 @@
 #include "cli/print.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,6 +34,18 @@ void print_error(const char *program, const struct error *err)
 		text_sanitize(&line, slice_of(err->hint), sizeof(err->hint));
 	}
 	write_line(&line);
+}
+
+int print_finish(const char *program, int code)
+{
+	bool was_written = ferror(stdout) == 0;
+	struct error err = {0};
+
+	if ((fflush(stdout) == 0 && was_written) || code != EX_OK)
+		return code;
+	error_errno(&err, EX_IOERR, "cannot write to standard output");
+	print_error(program, &err);
+	return err.exit_code;
 }
 
 void print_trace(void *context, char direction, const char *line)

@@ -217,12 +217,24 @@ const char *header_unfold(struct arena *arena, struct slice body)
 	return text;
 }
 
+bool header_is_resent(const struct header_field *field)
+{
+	return field->name.len > 7 && (field->name.ptr[0] | 0x20) == 'r' &&
+	       slice_istarts(field->name, SLICE("Resent-"));
+}
+
+/* 'x': an octet of a field name, RFC 5322 section 3.6.8. */
+static const char name_class[257] = "                                "
+				    " xxxxxxxxxxxxxxxxxxxxxxxxx xxxxx"
+				    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+				    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ";
+
 /* Octets at the start of a line that may stand in a field name. */
 static size_t name_length(struct slice line)
 {
 	const char *at = line.ptr, *end = line.ptr + line.len;
 
-	while (at < end && (unsigned char)(*at - '!') <= '~' - '!' && *at != ':')
+	while (at < end && name_class[(unsigned char)*at] == 'x')
 		at++;
 	return (size_t)(at - line.ptr);
 }

@@ -42,6 +42,9 @@ void header_parse(struct header *h, struct slice block);
 /** The first field of that name at or after place `from`, or NULL. Case does not count. */
 const struct header_field *header_find(const struct header *h, const char *name, size_t from);
 
+/** True for Resent-From and all others of a resending, RFC 5322 section 3.6.6. */
+bool header_is_resent(const struct header_field *field);
+
 /** Place of a field that header_find returned. */
 size_t header_place(const struct header *h, const struct header_field *field);
 

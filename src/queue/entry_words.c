@@ -96,8 +96,24 @@ static bool has_bracket(struct slice s)
 	return false;
 }
 
+/* What nearly all addresses are made of; the others get a closer look. */
+static const char usual_class[257] = "................................"
+				     ".x.xxxxx..xxxxxxxxxxxxxxxxxx.x.x"
+				     "xxxxxxxxxxxxxxxxxxxxxxxxxxxx.xxx"
+				     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.";
+
+static bool is_usual(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (usual_class[(unsigned char)s.ptr[i]] != 'x')
+			return false;
+	return s.len > 0 && s.len <= ENTRY_LONGEST_WORD;
+}
+
 bool entry_is_address(struct slice s)
 {
+	if (is_usual(s))
+		return true;
 	return is_plain(s) && !has_bracket(s) && entry_address_length(s) == s.len;
 }
 
