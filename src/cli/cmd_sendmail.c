@@ -21,7 +21,7 @@ static char program[16] = "sendmail";
 
 static int fail(const struct error *err)
 {
-	print_error(program, err);
+	print_fault(program, err);
 	return err->exit_code;
 }
 
@@ -40,7 +40,7 @@ static void say_outcome(const struct request *r, const struct submit_report *rep
 	if (!r->verbose && !isatty(STDERR_FILENO))
 		return;
 	if (report->refused > 0)
-		print_error(program, &report->refusal);
+		print_fault(program, &report->refusal);
 	if (!report->is_queued)
 		return;
 	fprintf(stderr, "%s: queued as %s%s%s\n", program, report->id,
@@ -103,7 +103,7 @@ static int run_queue(const struct request *r, struct outbox *outbox)
 
 static void tell_fault(UNUSED void *context, const struct error *fault)
 {
-	print_error(program, fault);
+	print_fault(program, fault);
 }
 
 /* -bv: where the recipients would go; nothing is read or sent. */
