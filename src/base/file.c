@@ -3,13 +3,46 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Where all have to be closed one by one: more than careless callers leave open. */
+enum { MOST_DESCRIPTORS = 4096 };
 
 void fd_close(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+}
+
+/* In one call where the system has it. */
+static bool close_range_of(unsigned first, unsigned last)
+{
+#ifdef SYS_close_range
+	return first > last || syscall(SYS_close_range, first, last, 0U) == 0;
+#else
+	(void)first;
+	(void)last;
+	return false;
+#endif
+}
+
+void file_close_from(int first, int kept)
+{
+	struct rlimit limit = {.rlim_cur = MOST_DESCRIPTORS};
+
+	if (kept < first ? close_range_of((unsigned)first, ~0U)
+			 : close_range_of((unsigned)first, (unsigned)kept - 1) &&
+				   close_range_of((unsigned)kept + 1, ~0U))
+		return;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur > MOST_DESCRIPTORS)
+		limit.rlim_cur = MOST_DESCRIPTORS;
+	for (int fd = first; fd < (int)limit.rlim_cur; fd++)
+		if (fd != kept)
+			close(fd);
 }
 
 bool file_open_standard(bool *stdin_was_open, struct error *err)

@@ -7,6 +7,9 @@
 /** For CLEANUP: closes a descriptor that is not negative, and makes it -1. */
 void fd_close(int *fd);
 
+/** Closes every descriptor from `first` on, but `kept` (-1: none). Allocates nothing. */
+void file_close_from(int first, int kept);
+
 /**
  * Opens /dev/null on each of the descriptors 0, 1 and 2 that is closed, so
  * that no file or socket of ours is ever taken for one of them. *stdin_was_open

@@ -6,8 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +17,6 @@ enum {
 	LOOK_MS = 50,      /* how often the program is looked at while its pipes are quiet */
 	GRACE_MS = 500,    /* between the polite and the final signal */
 	DRAIN_CHUNKS = 64, /* of PIPE_BUF each: what may wait in a pipe after the end */
-	MOST_DESCRIPTORS = 65536,
 };
 
 extern char **environ;
@@ -88,21 +85,6 @@ static char **make_environment(const struct process *p)
 
 /* --- the child, between fork and exec ------------------------------------ */
 
-static void close_from(int first)
-{
-	struct rlimit limit = {.rlim_cur = MOST_DESCRIPTORS};
-
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) == 0)
-		return;
-#endif
-	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur > MOST_DESCRIPTORS)
-		limit.rlim_cur = MOST_DESCRIPTORS;
-	for (int fd = first; fd < (int)limit.rlim_cur; fd++)
-		close(fd);
-}
-
 static void reset_signals(void)
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -136,7 +118,7 @@ static void become(const struct process *p, char **environment, const int theirs
 		place(theirs[2], STDERR_FILENO) && (failure == 3 || dup2(failure, 3) == 3) &&
 		fcntl(3, F_SETFD, FD_CLOEXEC) == 0) {
 		failure = 3;
-		close_from(4);
+		file_close_from(4, -1);
 		environ = environment;
 		execvp(p->argv[0], p->argv);
 	}

@@ -43,8 +43,14 @@ static void say_outcome(const struct request *r, const struct submit_report *rep
 		print_fault(program, &report->refusal);
 	if (!report->is_queued)
 		return;
-	fprintf(stderr, "%s: queued as %s%s%s\n", program, report->id,
-		report->why.text[0] ? ": " : "", report->why.text);
+
+	struct error why = report->why;
+
+	if (why.text[0])
+		error_prefix(&why, "queued as %s", report->id);
+	else
+		error_set(&why, EX_OK, "queued as %s", report->id);
+	print_error(program, &why);
 }
 
 static int send_message(const struct request *r, struct outbox *outbox)

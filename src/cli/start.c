@@ -7,7 +7,6 @@
 
 #ifdef __linux__
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #endif
 
 #include "base/file.h"
@@ -36,19 +35,6 @@ static void hide_memory(void)
 #endif
 }
 
-/* Descriptors that a careless caller left open are none of our business, and
- * none of our children's. */
-static void close_inherited(void)
-{
-#if defined(__linux__) && defined(SYS_close_range)
-	if (!IS_SANITIZED && syscall(SYS_close_range, 3U, ~0U, 0U) == 0)
-		return;
-#endif
-	for (int fd = 3; fd < 64; fd++)
-		if (!IS_SANITIZED)
-			close(fd);
-}
-
 bool start_process(bool *stdin_was_open, struct error *err)
 {
 	if (getuid() != geteuid() || getgid() != getegid())
@@ -56,7 +42,10 @@ bool start_process(bool *stdin_was_open, struct error *err)
 			err, EX_NOPERM, "pillarbox must not be installed set-uid or set-gid");
 	if (!file_open_standard(stdin_was_open, err))
 		return false;
-	close_inherited();
+	/* Descriptors that a careless caller left open are none of our business,
+	 * and none of our children's. A sanitizer has some of its own. */
+	if (!IS_SANITIZED)
+		file_close_from(3, -1);
 	hide_memory();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

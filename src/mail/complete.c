@@ -1,7 +1,6 @@
 #include "mail/complete.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,7 +36,7 @@ const char *complete_date(struct arena *arena, int64_t when)
 
 static void fill_random(uint32_t words[3])
 {
-	if (getrandom(words, 3 * sizeof(*words), 0) == (ssize_t)(3 * sizeof(*words)))
+	if (getentropy(words, 3 * sizeof(*words)) == 0)
 		return;
 
 	/* A kernel without it: what tells this process and moment from others. */

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -32,7 +31,7 @@ static int open_named(const char *dir)
 		uint64_t random[2];
 		char path[PATH_SPACE];
 
-		if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		if (getentropy(random, sizeof(random)) < 0)
 			return -1;
 
 		int len = snprintf(path, sizeof(path), "%s/tmp.%016llx%016llx", dir,

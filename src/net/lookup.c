@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -13,21 +12,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-
-/* The child must hold no lock of a queue entry, nor a connection. */
-static void close_all_but(int kept)
-{
-#ifdef SYS_close_range
-	if ((kept == 3 || syscall(SYS_close_range, 3U, (unsigned)kept - 1, 0U) == 0) &&
-		syscall(SYS_close_range, (unsigned)kept + 1, ~0U, 0U) == 0)
-		return;
-#endif
-	long most = sysconf(_SC_OPEN_MAX);
-
-	for (int fd = 3; fd < (most > 0 && most < 4096 ? (int)most : 4096); fd++)
-		if (fd != kept)
-			(void)close(fd);
-}
 
 _Noreturn static void be_child(
 	lookup_fn *ask, const void *question, size_t space, int out, int64_t deadline_ms)
@@ -41,7 +25,8 @@ _Noreturn static void be_child(
 	/* Where the parent is killed and the system does not tell us. */
 	(void)signal(SIGALRM, SIG_DFL);
 	(void)alarm((unsigned)clock_left_ms(deadline_ms) / 1000 + 2);
-	close_all_but(out);
+	/* The child must hold no lock of a queue entry, nor a connection. */
+	file_close_from(3, out);
 
 	size_t len = ask(question, answer, space < sizeof(answer) ? space : sizeof(answer));
 

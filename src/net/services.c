@@ -6,7 +6,6 @@
 #include <resolv.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "net/lookup.h"
 
@@ -172,7 +171,7 @@ static uint32_t draw_random(uint32_t most)
 {
 	uint32_t number = 0;
 
-	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
+	if (getentropy(&number, sizeof(number)) < 0)
 		return most / 2;
 	return number % (most + 1);
 }

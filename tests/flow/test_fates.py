@@ -83,3 +83,12 @@ def test_C71_long_words_of_the_server_leave_room_for_the_way_out(sandbox, mail):
     result = sandbox.run(*["%d@example.net" % i for i in range(9)]).failed(67)
     assert len(result.err) <= 1024
     assert "'pillarbox queue retry %s' sends it again\n" % sandbox.failed()[0].id in result.text
+
+
+def test_C65_verbose_says_why_it_waits_and_what_to_do(sandbox, mail):
+    mail(account={"tls_trust_file": None})
+    result = sandbox.run("-v", "-t")
+    assert result.rc == 0
+    last = result.text.splitlines()[-1]
+    assert last.startswith("sendmail: queued as %s: TLS with " % sandbox.entry().id)
+    assert "tls_trust_file" in last

@@ -149,6 +149,32 @@ static void closing_forgets_the_number(void **state)
 	fd_close(&fd);
 }
 
+/* In a child: a test program needs its own descriptors. */
+static int closed_but(int kept)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		int from = fcntl(STDIN_FILENO, F_DUPFD, 60);
+		bool is_right = from == 60 && dup2(0, 61) == 61 && dup2(0, 62) == 62;
+
+		file_close_from(60, kept);
+		for (int fd = 60; fd <= 62; fd++)
+			is_right = is_right && (fcntl(fd, F_GETFD) >= 0) == (fd == kept);
+		_exit(is_right && fcntl(STDIN_FILENO, F_GETFD) >= 0 ? 0 : 1);
+	}
+	return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+static void all_but_one_are_closed(void **state)
+{
+	(void)state;
+	for (int kept = 60; kept <= 62; kept++)
+		assert_int_equal(closed_but(kept), 0);
+	assert_int_equal(closed_but(-1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +184,7 @@ int main(void)
 		cmocka_unit_test(a_descriptor_that_does_not_block_is_waited_for),
 		cmocka_unit_test(closed_standard_descriptors_are_opened),
 		cmocka_unit_test(closing_forgets_the_number),
+		cmocka_unit_test(all_but_one_are_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
