@@ -5,6 +5,7 @@
 
 #include "base/slice.h"
 #include "cli/dsn_args.h"
+#include "cli/send_args.h"
 
 /* Where an option's value stands. */
 enum value {
@@ -344,14 +345,33 @@ static bool apply_cluster(
 	return true;
 }
 
-static bool apply_long(struct request *r, const char *word, struct error *err)
+/* "--name value" or "--name=value"; a value may begin with "-". */
+static bool apply_send_option(
+	struct request *r, const char *word, struct words_left *left, struct error *err)
+{
+	size_t split = slice_find(slice_of(word), '=');
+	const struct send_option *o = send_option_find(slice_upto(slice_of(word), split));
+	const char *value = word[split] == '=' ? word + split + 1 : NULL;
+
+	if (!o || (value && !o->value_name))
+		return unknown_option(word, '-', err);
+	if (o->value_name && !value)
+		value = next_word(left);
+	if (o->value_name && !value)
+		return error_set(err, EX_USAGE, "option %s needs a value", o->name);
+	return o->apply(r, value, err);
+}
+
+static bool apply_long(
+	struct request *r, const char *word, struct words_left *left, struct error *err)
 {
 	if (strcmp(word, "--help") == 0)
 		r->mode = MODE_HELP;
 	else if (strcmp(word, "--version") == 0)
 		r->mode = MODE_VERSION;
 	else
-		return unknown_option(word, '-', err);
+		return r->is_tool ? apply_send_option(r, word, left, err)
+				  : unknown_option(word, '-', err);
 	return true;
 }
 
@@ -376,15 +396,15 @@ static bool check_operands(const struct request *r, bool asks_queue, struct erro
 	return error_set(err, EX_USAGE, "recipients cannot be given together with -q or -I");
 }
 
-bool args_parse(int argc, char **argv, struct request *out, struct error *err)
+static bool parse(int argc, char **argv, bool is_tool, struct request *out, struct error *err)
 {
-	struct request r = {.mode = MODE_SEND};
+	struct request r = {.mode = MODE_SEND, .is_tool = is_tool};
 	struct words_left left = {argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv};
 	size_t operands = 0;
 	char **kept = left.words;
 
 	r.submission.input_name = "standard input";
-	if (argc > 0)
+	if (argc > 0 && !is_tool)
 		mode_of_name(&r, argv[0]);
 	for (const char *word; (word = next_word(&left));) {
 		if (strcmp(word, "--") == 0)
@@ -395,7 +415,7 @@ bool args_parse(int argc, char **argv, struct request *out, struct error *err)
 		}
 		if (word[1] == '\0')
 			return unknown_option(word, '-', err);
-		if (word[1] == '-' ? !apply_long(&r, word, err)
+		if (word[1] == '-' ? !apply_long(&r, word, &left, err)
 				   : !apply_cluster(&r, word, &left, err))
 			return false;
 	}
@@ -409,10 +429,21 @@ bool args_parse(int argc, char **argv, struct request *out, struct error *err)
 	return true;
 }
 
-void args_print_help(void)
+bool args_parse(int argc, char **argv, struct request *out, struct error *err)
 {
-	puts("usage: sendmail [options] [--] [recipient ...] < message\n"
-	     "\n"
+	return parse(argc, argv, false, out, err);
+}
+
+bool args_parse_send(int argc, char **argv, struct request *out, struct error *err)
+{
+	return parse(argc, argv, true, out, err);
+}
+
+void args_print_help(bool is_tool)
+{
+	printf("usage: %s [options] [--] [recipient ...] < message\n",
+		is_tool ? "pillarbox send" : "sendmail");
+	puts("\n"
 	     "Reads a message to its end and submits it to the smarthost of the configuration.\n"
 	     "Exit 0: every recipient was accepted, or the message is safe in the queue.\n");
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
@@ -424,6 +455,8 @@ void args_print_help(void)
 			options[i].value_name ? options[i].value_name : "");
 		printf("  %-14s %s\n", form, options[i].help);
 	}
+	if (is_tool)
+		send_options_print();
 	puts("  --help         this text\n"
 	     "  --version      the version\n"
 	     "\n"

@@ -27,6 +27,8 @@ struct queue_filter {
 
 struct request {
 	enum mode mode;
+	bool is_tool;            /* called as `pillarbox send`, which knows long options */
+	const char *config_file; /* --config; NULL: not given */
 	bool verbose; /* -v */
 	struct queue_filter filter;
 	struct submission submission;
@@ -44,5 +46,8 @@ struct request {
  */
 bool args_parse(int argc, char **argv, struct request *out, struct error *err) NODISCARD;
 
-/** Prints the table of options to standard output. */
-void args_print_help(void);
+/** The same for `pillarbox send`, which takes long options besides: see cli/send_args.h. */
+bool args_parse_send(int argc, char **argv, struct request *out, struct error *err) NODISCARD;
+
+/** Prints the table of options, for a person who called that program, to standard output. */
+void args_print_help(bool is_tool);

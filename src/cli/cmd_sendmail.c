@@ -158,7 +158,7 @@ static int act(const struct request *r, const struct config *config)
 static bool answers_at_once(const struct request *r)
 {
 	if (r->mode == MODE_HELP)
-		args_print_help();
+		args_print_help(r->is_tool);
 	if (r->mode == MODE_VERSION)
 		puts("pillarbox " PILLARBOX_VERSION);
 	return r->mode == MODE_HELP || r->mode == MODE_VERSION || r->mode == MODE_NOTHING;
@@ -174,14 +174,17 @@ static bool check_input(const struct request *r, bool stdin_was_open, struct err
 }
 
 /* From the command line to the exit code. */
-static int run(int argc, char **argv, const char *config_file, bool stdin_was_open)
+static int run(int argc, char **argv, bool is_tool, const char *config_file, bool stdin_was_open)
 {
 	struct request request;
 	struct config config = {0};
 	struct error err = {0};
 
-	if (!args_parse(argc, argv, &request, &err))
+	if (is_tool ? !args_parse_send(argc, argv, &request, &err)
+		    : !args_parse(argc, argv, &request, &err))
 		return fail(&err);
+	if (request.config_file)
+		config_file = request.config_file;
 	if (answers_at_once(&request))
 		return EX_OK;
 	if (!check_input(&request, stdin_was_open, &err) ||
@@ -202,11 +205,11 @@ int sendmail_main(int argc, char **argv)
 
 	if (!start_process(&stdin_was_open, &err))
 		return fail(&err);
-	return run(argc, argv, NULL, stdin_was_open);
+	return run(argc, argv, false, NULL, stdin_was_open);
 }
 
 int pillarbox_send(int argc, char **argv, const char *config_file, bool stdin_was_open)
 {
 	snprintf(program, sizeof(program), "pillarbox");
-	return run(argc, argv, config_file, stdin_was_open);
+	return run(argc, argv, true, config_file, stdin_was_open);
 }
