@@ -88,6 +88,19 @@ prepare_packages()
 		fi
 		install_packages postfix
 	fi
+	prepare_callers
+}
+
+# Programs that call sendmail, for tests/flow/callers.py. Behind the mail server: some of them would
+# bring one along. emacs-nox is tested too where it is there; it is too large to install for that.
+prepare_callers()
+{
+	install_packages git-email mutt s-nail bsd-mailx mailutils nmh procmail vacation at cron anacron sudo \
+		php-cli php-symfony-mailer libphp-phpmailer php-mail php-pear libmime-lite-perl libemail-sender-perl \
+		ruby-mail monitoring-plugins-standard
+	if has node; then
+		install_packages node-nodemailer
+	fi
 }
 
 # build NAME OPTION...: configures build/NAME, anew where an old one does not do, and compiles it.

@@ -2,23 +2,6 @@
 
 #include <string.h>
 
-struct slice slice_of(const char *text)
-{
-	return (struct slice){text, text ? strlen(text) : 0};
-}
-
-struct slice slice_from(struct slice s, size_t from)
-{
-	if (from >= s.len)
-		return (struct slice){s.ptr ? s.ptr + s.len : NULL, 0};
-	return (struct slice){s.ptr + from, s.len - from};
-}
-
-struct slice slice_upto(struct slice s, size_t len)
-{
-	return (struct slice){s.ptr, len < s.len ? len : s.len};
-}
-
 bool slice_eq(struct slice a, struct slice b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
@@ -141,41 +124,6 @@ bool slice_is_number(struct slice s, uint64_t max, uint64_t *out)
 	}
 	*out = value;
 	return true;
-}
-
-bool ascii_is_alpha(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool ascii_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-bool ascii_is_alnum(char c)
-{
-	return ascii_is_alpha(c) || ascii_is_digit(c);
-}
-
-bool ascii_is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-bool ascii_is_control(char c)
-{
-	return (unsigned char)c < 0x20 || c == 0x7f;
-}
-
-char ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-char ascii_upper(char c)
-{
-	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
 
 int ascii_hex(char c)

@@ -1,6 +1,9 @@
 /* Borrowed text: a pointer and a length, not NUL-terminated. All case folding
- * and all classes of characters are those of ASCII, whatever the locale. */
+ * and all classes of characters are those of ASCII, whatever the locale. What
+ * is done for each octet or word of a message stands here to be inlined. */
 #pragma once
+
+#include <string.h>
 
 #include "base/common.h"
 
@@ -16,13 +19,24 @@ struct slice {
 #define SLICE_ARG(s) (int)((s).len > 65536 ? 65536 : (s).len), ((s).len > 0 ? (s).ptr : "")
 
 /** A slice over a NUL-terminated string, which must outlive it; NULL is empty. */
-struct slice slice_of(const char *text);
+static inline struct slice slice_of(const char *text)
+{
+	return (struct slice){text, text ? strlen(text) : 0};
+}
 
 /** The part of s that starts at octet `from` (at most its end). */
-struct slice slice_from(struct slice s, size_t from);
+static inline struct slice slice_from(struct slice s, size_t from)
+{
+	if (from >= s.len)
+		return (struct slice){s.ptr ? s.ptr + s.len : NULL, 0};
+	return (struct slice){s.ptr + from, s.len - from};
+}
 
 /** The first `len` octets of s, or all where it is shorter. */
-struct slice slice_upto(struct slice s, size_t len);
+static inline struct slice slice_upto(struct slice s, size_t len)
+{
+	return (struct slice){s.ptr, len < s.len ? len : s.len};
+}
 
 /** True when both hold the same octets. */
 bool slice_eq(struct slice a, struct slice b);
@@ -67,25 +81,46 @@ struct slice slice_word(struct slice *rest, const char *separators);
 bool slice_is_number(struct slice s, uint64_t max, uint64_t *out) NODISCARD;
 
 /** True for A-Z and a-z. */
-bool ascii_is_alpha(char c);
+static inline bool ascii_is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 /** True for 0-9. */
-bool ascii_is_digit(char c);
+static inline bool ascii_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
 
 /** True for letters and digits. */
-bool ascii_is_alnum(char c);
+static inline bool ascii_is_alnum(char c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c);
+}
 
 /** True for blank and tab. */
-bool ascii_is_blank(char c);
+static inline bool ascii_is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
 
 /** True for the control characters 0..31 and 127. */
-bool ascii_is_control(char c);
+static inline bool ascii_is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
 
 /** The letter in lower case; everything else as it is. */
-char ascii_lower(char c);
+static inline char ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
 
 /** The letter in upper case; everything else as it is. */
-char ascii_upper(char c);
+static inline char ascii_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
 
 /** Value of a hexadecimal digit of either case, or -1. */
 int ascii_hex(char c);

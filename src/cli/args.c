@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/slice.h"
-#include "cli/dsn_args.h"
 #include "cli/send_args.h"
 
 /* Where an option's value stands. */
@@ -77,11 +76,7 @@ static bool set_return(struct request *r, const char *value, UNUSED struct error
 
 static bool set_envid(struct request *r, const char *value, UNUSED struct error *err)
 {
-	const char *xtext = dsn_envid(value);
-
-	if (xtext)
-		r->submission.envid = xtext;
-	else if (r->verbose)
+	if (!dsn_envid_is_valid(value, r->envid) && r->verbose)
 		fputs("sendmail: the value of -V is not understood and ignored\n", stderr);
 	return true;
 }
@@ -345,13 +340,39 @@ static bool apply_cluster(
 	return true;
 }
 
-/* "--name value" or "--name=value"; a value may begin with "-". */
-static bool apply_send_option(
+static bool set_help(struct request *r, UNUSED const char *value, UNUSED struct error *err)
+{
+	r->mode = MODE_HELP;
+	return true;
+}
+
+static bool set_version(struct request *r, UNUSED const char *value, UNUSED struct error *err)
+{
+	r->mode = MODE_VERSION;
+	return true;
+}
+
+/* What every program knows; `pillarbox send` has a table of its own besides. */
+static const struct send_option long_options[] = {
+	{"--help", NULL, set_help, NULL},
+	{"--version", NULL, set_version, NULL},
+};
+
+static const struct send_option *find_long(const struct request *r, struct slice name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(long_options); i++)
+		if (slice_eq(name, slice_of(long_options[i].name)))
+			return &long_options[i];
+	return r->is_send ? send_option_find(name) : NULL;
+}
+
+/* "--name", "--name value" or "--name=value"; a value may begin with "-". */
+static bool apply_long(
 	struct request *r, const char *word, struct words_left *left, struct error *err)
 {
-	size_t split = slice_find(slice_of(word), '=');
-	const struct send_option *o = send_option_find(slice_upto(slice_of(word), split));
-	const char *value = word[split] == '=' ? word + split + 1 : NULL;
+	size_t equals = slice_find(slice_of(word), '=');
+	const struct send_option *o = find_long(r, slice_upto(slice_of(word), equals));
+	const char *value = word[equals] == '=' ? word + equals + 1 : NULL;
 
 	if (!o || (value && !o->value_name))
 		return unknown_option(word, '-', err);
@@ -360,19 +381,6 @@ static bool apply_send_option(
 	if (o->value_name && !value)
 		return error_set(err, EX_USAGE, "option %s needs a value", o->name);
 	return o->apply(r, value, err);
-}
-
-static bool apply_long(
-	struct request *r, const char *word, struct words_left *left, struct error *err)
-{
-	if (strcmp(word, "--help") == 0)
-		r->mode = MODE_HELP;
-	else if (strcmp(word, "--version") == 0)
-		r->mode = MODE_VERSION;
-	else
-		return r->is_tool ? apply_send_option(r, word, left, err)
-				  : unknown_option(word, '-', err);
-	return true;
 }
 
 static void mode_of_name(struct request *r, const char *name)
@@ -396,15 +404,15 @@ static bool check_operands(const struct request *r, bool asks_queue, struct erro
 	return error_set(err, EX_USAGE, "recipients cannot be given together with -q or -I");
 }
 
-static bool parse(int argc, char **argv, bool is_tool, struct request *out, struct error *err)
+static bool parse(int argc, char **argv, bool is_send, struct request *out, struct error *err)
 {
-	struct request r = {.mode = MODE_SEND, .is_tool = is_tool};
+	struct request r = {.mode = MODE_SEND, .is_send = is_send};
 	struct words_left left = {argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv};
 	size_t operands = 0;
 	char **kept = left.words;
 
 	r.submission.input_name = "standard input";
-	if (argc > 0 && !is_tool)
+	if (argc > 0)
 		mode_of_name(&r, argv[0]);
 	for (const char *word; (word = next_word(&left));) {
 		if (strcmp(word, "--") == 0)
@@ -426,6 +434,7 @@ static bool parse(int argc, char **argv, bool is_tool, struct request *out, stru
 	if (!check_operands(&r, r.mode == MODE_QUEUE_RUN || r.mode == MODE_NOTHING, err))
 		return false;
 	*out = r;
+	out->submission.envid = out->envid[0] ? out->envid : NULL;
 	return true;
 }
 
@@ -439,10 +448,10 @@ bool args_parse_send(int argc, char **argv, struct request *out, struct error *e
 	return parse(argc, argv, true, out, err);
 }
 
-void args_print_help(bool is_tool)
+void args_print_help(bool is_send)
 {
 	printf("usage: %s [options] [--] [recipient ...] < message\n",
-		is_tool ? "pillarbox send" : "sendmail");
+		is_send ? "pillarbox send" : "sendmail");
 	puts("\n"
 	     "Reads a message to its end and submits it to the smarthost of the configuration.\n"
 	     "Exit 0: every recipient was accepted, or the message is safe in the queue.\n");
@@ -455,7 +464,7 @@ void args_print_help(bool is_tool)
 			options[i].value_name ? options[i].value_name : "");
 		printf("  %-14s %s\n", form, options[i].help);
 	}
-	if (is_tool)
+	if (is_send)
 		send_options_print();
 	puts("  --help         this text\n"
 	     "  --version      the version\n"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "cli/dsn_args.h"
 #include "submit/submission.h"
 
 /* What a call of sendmail, mailq or newaliases is to do. */
@@ -27,10 +28,11 @@ struct queue_filter {
 
 struct request {
 	enum mode mode;
-	bool is_tool;            /* called as `pillarbox send`, which knows long options */
-	const char *config_file; /* --config; NULL: not given */
+	bool is_send; /* called as `pillarbox send` */
 	bool verbose; /* -v */
 	struct queue_filter filter;
+	const char *config_file;     /* --config, of pillarbox send; else NULL */
+	char envid[DSN_ENVID_SPACE]; /* -V in xtext; what submission.envid points to */
 	struct submission submission;
 };
 
@@ -46,8 +48,12 @@ struct request {
  */
 bool args_parse(int argc, char **argv, struct request *out, struct error *err) NODISCARD;
 
-/** The same for `pillarbox send`, which takes long options besides: see cli/send_args.h. */
+/**
+ * The same for `pillarbox send`, which takes the options of cli/send_args.h as
+ * well, --config FILE among them: the one command line on which a person may
+ * name a file.
+ */
 bool args_parse_send(int argc, char **argv, struct request *out, struct error *err) NODISCARD;
 
-/** Prints the table of options, for a person who called that program, to standard output. */
-void args_print_help(bool is_tool);
+/** Prints the table of options, those of `pillarbox send` where asked for, to standard output. */
+void args_print_help(bool is_send);

@@ -131,7 +131,8 @@ int pillarbox_check(int argc, char **argv, const char *config_file)
 
 	if (!parse(argc, argv, &call, &err) || !config_load(config_file, &config, &err))
 		return fail(&err);
-	printf("configuration %s\n", config.sources ? config.sources : "(none)");
+	printf("configuration %s\n",
+		config.sources && config.sources[0] ? config.sources : "(none)");
 
 	/* No account at all, or none of that name, is told in the usual words. */
 	int code = config_choose(&config, call.account, NULL, NULL, &chosen, &err) ? EX_OK

@@ -37,15 +37,18 @@ static int run_explain(const struct start *s)
 static const struct command {
 	const char *name;
 	int (*run)(const struct start *s);
+	bool helps_itself; /* it has a --help of its own */
 	const char *usage;
 	const char *help;
 } commands[] = {
-	{"send", run_send, "[options of sendmail] [recipient ...]",
+	{"send", run_send, true, "[options of sendmail] [recipient ...]",
 		"send the message on standard input"},
-	{"queue", run_queue, "[list|show|run|retry|hold|release|delete]",
+	{"queue", run_queue, true, "[list|show|run|retry|hold|release|delete]",
 		"look at what waits, and act on it"},
-	{"check", run_check, "[--account NAME]", "try the configuration against the server"},
-	{"explain", run_explain, "KEY|CODE", "what a configuration key or an exit code means"},
+	{"check", run_check, false, "[--account NAME] [-v]",
+		"try the configuration against the server"},
+	{"explain", run_explain, false, "KEY|CODE",
+		"what a configuration key or an exit code means"},
 };
 
 static int print_help(void)
@@ -58,6 +61,19 @@ static int print_help(void)
 	     "  --version       the version\n"
 	     "\n"
 	     "See pillarbox(1), pillarbox.conf(5), pillarbox-queue(7).");
+	return EX_OK;
+}
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int run_command(const struct command *c, const struct start *s)
+{
+	if (c->helps_itself || s->argc < 2 || !is_help(s->argv[1]))
+		return c->run(s);
+	printf("usage: pillarbox %s %s\n\n  %s\n", c->name, c->usage, c->help);
 	return EX_OK;
 }
 
@@ -101,7 +117,7 @@ static int dispatch(struct start *s)
 		continue;
 	if (s->argc < 2)
 		return usage_fault(NULL);
-	if (strcmp(s->argv[1], "--help") == 0 || strcmp(s->argv[1], "help") == 0)
+	if (is_help(s->argv[1]) || strcmp(s->argv[1], "help") == 0)
 		return print_help();
 	if (strcmp(s->argv[1], "--version") == 0) {
 		puts("pillarbox " PILLARBOX_VERSION);
@@ -113,7 +129,7 @@ static int dispatch(struct start *s)
 		continue;
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (strcmp(s->argv[0], commands[i].name) == 0)
-			return commands[i].run(s);
+			return run_command(&commands[i], s);
 	return usage_fault(s->argv[0]);
 }
 
@@ -123,7 +139,7 @@ int pillarbox_main(int argc, char **argv)
 	struct error err = {0};
 
 	if (start_process(&s.stdin_was_open, &err))
-		return dispatch(&s);
+		return print_finish("pillarbox", dispatch(&s));
 	print_error("pillarbox", &err);
 	return err.exit_code;
 }

@@ -40,8 +40,7 @@ static void say_outcome(const struct request *r, const struct submit_report *rep
 	if (!r->verbose && !isatty(STDERR_FILENO))
 		return;
 	if (report->refused > 0)
-		fprintf(stderr, "%s: %zu recipients were refused; the sender gets a notice\n",
-			program, report->refused);
+		print_error(program, &report->refusal);
 	if (!report->is_queued)
 		return;
 	fprintf(stderr, "%s: queued as %s%s%s\n", program, report->id,
@@ -102,12 +101,19 @@ static int run_queue(const struct request *r, struct outbox *outbox)
 	return runner_run(outbox, &options, &report, &err) ? EX_OK : fail(&err);
 }
 
+static void tell_fault(UNUSED void *context, const struct error *fault)
+{
+	print_error(program, fault);
+}
+
 /* -bv: where the recipients would go; nothing is read or sent. */
 static int verify(const struct request *r, const struct config *config)
 {
 	struct error err = {0};
 
-	return verify_recipients(config, &r->submission, stdout, &err) ? EX_OK : fail(&err);
+	return verify_recipients(config, &r->submission, stdout, tell_fault, NULL, &err)
+		       ? EX_OK
+		       : fail(&err);
 }
 
 /* -bi, newaliases: there is no table to build, but it can be checked. */
@@ -158,7 +164,7 @@ static int act(const struct request *r, const struct config *config)
 static bool answers_at_once(const struct request *r)
 {
 	if (r->mode == MODE_HELP)
-		args_print_help(r->is_tool);
+		args_print_help(r->is_send);
 	if (r->mode == MODE_VERSION)
 		puts("pillarbox " PILLARBOX_VERSION);
 	return r->mode == MODE_HELP || r->mode == MODE_VERSION || r->mode == MODE_NOTHING;
@@ -173,26 +179,19 @@ static bool check_input(const struct request *r, bool stdin_was_open, struct err
 	return error_hint(err, "pipe the message into sendmail");
 }
 
-/* From the command line to the exit code. */
-static int run(int argc, char **argv, bool is_tool, const char *config_file, bool stdin_was_open)
+/* From the options to the exit code. */
+static int run(const struct request *request, const char *config_file, bool stdin_was_open)
 {
-	struct request request;
 	struct config config = {0};
 	struct error err = {0};
 
-	if (is_tool ? !args_parse_send(argc, argv, &request, &err)
-		    : !args_parse(argc, argv, &request, &err))
-		return fail(&err);
-	if (request.config_file)
-		config_file = request.config_file;
-	if (answers_at_once(&request))
+	if (answers_at_once(request))
 		return EX_OK;
-	if (!check_input(&request, stdin_was_open, &err) ||
-		!config_load(config_file, &config, &err))
+	if (!check_input(request, stdin_was_open, &err) || !config_load(config_file, &config, &err))
 		return fail(&err);
 	log_set(program, config.log.file, config.log.syslog, config.log.json);
 
-	int code = act(&request, &config);
+	int code = act(request, &config);
 
 	config_done(&config);
 	return code;
@@ -200,16 +199,23 @@ static int run(int argc, char **argv, bool is_tool, const char *config_file, boo
 
 int sendmail_main(int argc, char **argv)
 {
+	struct request request;
 	struct error err = {0};
 	bool stdin_was_open = false;
 
-	if (!start_process(&stdin_was_open, &err))
+	if (!start_process(&stdin_was_open, &err) || !args_parse(argc, argv, &request, &err))
 		return fail(&err);
-	return run(argc, argv, false, NULL, stdin_was_open);
+	return print_finish(program, run(&request, NULL, stdin_was_open));
 }
 
 int pillarbox_send(int argc, char **argv, const char *config_file, bool stdin_was_open)
 {
+	struct request request;
+	struct error err = {0};
+
 	snprintf(program, sizeof(program), "pillarbox");
-	return run(argc, argv, true, config_file, stdin_was_open);
+	if (!args_parse_send(argc, argv, &request, &err))
+		return fail(&err);
+	return run(
+		&request, request.config_file ? request.config_file : config_file, stdin_was_open);
 }

@@ -3,9 +3,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
-
-enum { LONGEST_ENVID = 100 };
 
 bool dsn_notify_is_valid(const char *value, unsigned *out)
 {
@@ -50,17 +47,20 @@ bool dsn_return_is_valid(const char *value, enum dsn_return *out)
 	return true;
 }
 
-const char *dsn_envid(const char *value)
+bool dsn_envid_is_valid(const char *value, char out[DSN_ENVID_SPACE])
 {
-	CLEANUP(buf_done) struct buf xtext = BUF(LONGEST_ENVID);
+	CLEANUP(buf_done) struct buf xtext = BUF(DSN_ENVID_SPACE - 1);
 
 	for (const char *at = value; *at; at++) {
 		if (*at < ' ' || *at > '~')
-			return NULL;
+			return false;
 		if (*at == '+' || *at == '=' || *at == ' ')
 			buf_printf(&xtext, "+%02X", (unsigned)*at);
 		else
 			buf_add_char(&xtext, *at);
 	}
-	return xtext.is_full || xtext.len == 0 ? NULL : mem_strdup(buf_text(&xtext));
+	if (xtext.is_full || xtext.len == 0)
+		return false;
+	memcpy(out, buf_text(&xtext), xtext.len + 1);
+	return true;
 }

@@ -11,8 +11,10 @@ bool dsn_notify_is_valid(const char *value, unsigned *out) NODISCARD;
 /** "full" or "hdrs", in any case; then *out is set. */
 bool dsn_return_is_valid(const char *value, enum dsn_return *out) NODISCARD;
 
+enum { DSN_ENVID_SPACE = 101 }; /* the longest ENVID (RFC 3461 section 4.4) and a NUL */
+
 /**
- * An envelope identifier in xtext (RFC 3461 section 4), on the heap for the
- * life of the process; NULL where it is empty, not printable ASCII, or its xtext is longer than 100.
+ * Writes an envelope identifier in xtext (RFC 3461 section 4) to out. False,
+ * with out as it was, where it is empty, not printable ASCII, or too long.
  */
-const char *dsn_envid(const char *value);
+bool dsn_envid_is_valid(const char *value, char out[DSN_ENVID_SPACE]) NODISCARD;

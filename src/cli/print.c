@@ -1,5 +1,7 @@
 #include "cli/print.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -22,15 +24,28 @@ void print_error(const char *program, const struct error *err)
 {
 	CLEANUP(buf_done) struct buf line = BUF(4 * LONGEST_LINE);
 
-	buf_printf(&line, "%s: ", program);
-	text_sanitize(&line, slice_of(err->text), sizeof(err->text));
-	if (err->hint[0]) {
-		size_t room = LONGEST_LINE > line.len + 4 ? LONGEST_LINE - line.len - 4 : 0;
+	size_t hint_octets = err->hint[0] ? strlen(err->hint) + 2 : 0;
 
+	/* What became of the mail stands in the hint: it is the text that is cut. */
+	buf_printf(&line, "%.32s: ", program);
+	text_sanitize(&line, slice_of(err->text), LONGEST_LINE - line.len - hint_octets - 4);
+	if (err->hint[0]) {
 		buf_add_text(&line, "; ");
-		text_sanitize(&line, slice_of(err->hint), room);
+		text_sanitize(&line, slice_of(err->hint), sizeof(err->hint));
 	}
 	write_line(&line);
+}
+
+int print_finish(const char *program, int code)
+{
+	bool was_written = ferror(stdout) == 0;
+	struct error err = {0};
+
+	if ((fflush(stdout) == 0 && was_written) || code != EX_OK)
+		return code;
+	error_errno(&err, EX_IOERR, "cannot write to standard output");
+	print_error(program, &err);
+	return err.exit_code;
 }
 
 void print_trace(void *context, char direction, const char *line)

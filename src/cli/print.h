@@ -9,5 +9,11 @@
  */
 void print_error(const char *program, const struct error *err);
 
+/**
+ * Ends a program: what was printed goes out. Returns `code`, or EX_IOERR with
+ * words where standard output could not be written and code was EX_OK.
+ */
+int print_finish(const char *program, int code);
+
 /** For smtp_params: prints a line of the dialogue; context is the program's name. */
 void print_trace(void *context, char direction, const char *line);

@@ -61,13 +61,18 @@ static const char *recipient_state_name(enum recipient_state state)
 	return "pending";
 }
 
-static void write_recipients(struct json *json, const struct envelope *e)
+/* A file keeps one reply, the last that kept the message from being done. */
+static void write_recipients(struct json *json, const struct entry *entry)
 {
+	const struct envelope *e = &entry->envelope;
+
 	json_open_member(json, "recipients", '[');
 	for (size_t i = 0; i < e->count; i++) {
 		json_open(json, '{');
 		json_text(json, "address", e->recipients[i].address);
 		json_text(json, "state", recipient_state_name(e->recipients[i].state));
+		if (e->recipients[i].state != RECIPIENT_DELIVERED)
+			json_text(json, "reply", entry->status.text);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -99,7 +104,7 @@ static void print_json(struct outbox *outbox, const struct view *v)
 	} else {
 		json_text(&json, "account", entry->account);
 		json_text(&json, "sender", entry->envelope.sender);
-		write_recipients(&json, &entry->envelope);
+		write_recipients(&json, entry);
 		json_number(&json, "size", (int64_t)entry->size);
 		json_number(&json, "created", entry->created);
 		json_number(&json, "next", v->item.next);

@@ -187,7 +187,7 @@ bool config_choose(const struct config *c, const char *name, const char *sender,
 	const char *header_from, const struct account **out, struct error *err) NODISCARD;
 
 /**
- * The home directory: HOME where it is absolute and belongs to the real uid,
+ * The home directory: HOME where it is absolute, not / and belongs to the real uid,
  * else that of the passwd entry. NULL where there is neither. In the arena.
  */
 const char *config_home(struct arena *arena);

@@ -12,16 +12,19 @@ const char *config_home(struct arena *arena)
 {
 	const char *home = environ_get("HOME");
 	struct stat st;
+	bool is_own = home && home[0] == '/' && stat(home, &st) == 0 && st.st_uid == getuid();
 
-	/* sudo, cron and su leave the HOME of somebody else at times. */
-	if (home && home[0] == '/' && stat(home, &st) == 0 && st.st_uid == getuid())
+	/* sudo, cron and su leave the HOME of somebody else at times, and "/" to root. */
+	if (is_own && strcmp(home, "/") != 0)
 		return arena_strdup(arena, home);
 
 	struct passwd *entry = getpwuid(getuid());
 
-	if (!entry || !entry->pw_dir || entry->pw_dir[0] != '/')
-		return NULL;
-	return arena_strdup(arena, entry->pw_dir);
+	if (entry && entry->pw_dir && entry->pw_dir[0] == '/')
+		return arena_strdup(arena, entry->pw_dir);
+
+	/* In a container root may have no entry, and "/" be meant. */
+	return is_own ? arena_strdup(arena, home) : NULL;
 }
 
 /* One of the base directories, or NULL where the variable is of no use. */

@@ -65,6 +65,27 @@ static void collect(struct parser *p, struct address_run *run, struct token *t)
 	}
 }
 
+/* Takes an address of the usual form with `closing` behind it; *t is the token
+ * behind. False, with nothing taken, for every other form. */
+static bool take_plain(struct parser *p, char closing, struct address_run *run, struct token *t)
+{
+	struct slice plain;
+	size_t at_sign;
+
+	if (!lexer_take_plain(&p->lexer, closing, &plain, &at_sign))
+		return false;
+	*run = (struct address_run){
+		.start = plain.ptr,
+		.end = plain.ptr + plain.len,
+		.at_sign = plain.ptr + at_sign,
+		.at_signs = 1,
+		.words = 2,
+		.is_plain = true,
+	};
+	lexer_next(&p->lexer, t);
+	return true;
+}
+
 void mailbox_list_add(struct mailbox_list *list, struct arena *arena, const struct mailbox *box)
 {
 	if (list->count == list->space) {
@@ -97,14 +118,15 @@ static bool read_angle(struct parser *p, const struct address_run *phrase, struc
 {
 	struct mailbox box = {.name = address_phrase(p->arena, phrase)};
 	struct address_run run;
+	bool has_route = false;
 
-	lexer_next(&p->lexer, t);
-
-	bool has_route = t->kind == '@' || t->kind == ',';
-
-	if (has_route && !skip_route(p, t))
-		return false;
-	collect(p, &run, t);
+	if (!take_plain(p, '>', &run, t)) {
+		lexer_next(&p->lexer, t);
+		has_route = t->kind == '@' || t->kind == ',';
+		if (has_route && !skip_route(p, t))
+			return false;
+		collect(p, &run, t);
+	}
 	if (t->kind != '>')
 		return fail_at(
 			p, t, t->kind == '<' ? "it has a '<' inside" : "its '<' is not closed");
@@ -138,28 +160,6 @@ static bool read_plain(struct parser *p, const struct address_run *run)
 	return true;
 }
 
-/* Collects the words of an element up to what ends them, left in *t. */
-static void collect_element(struct parser *p, struct address_run *run, struct token *t)
-{
-	struct slice plain;
-	size_t at_sign;
-
-	if (!lexer_take_plain(&p->lexer, &plain, &at_sign)) {
-		lexer_next(&p->lexer, t);
-		collect(p, run, t);
-		return;
-	}
-	*run = (struct address_run){
-		.start = plain.ptr,
-		.end = plain.ptr + plain.len,
-		.at_sign = plain.ptr + at_sign,
-		.at_signs = 1,
-		.words = 2,
-		.is_plain = true,
-	};
-	lexer_next(&p->lexer, t);
-}
-
 /* Reads one element and the separator behind it; *is_last at the end of the text. */
 static bool read_element(struct parser *p, bool *is_last)
 {
@@ -167,7 +167,10 @@ static bool read_element(struct parser *p, bool *is_last)
 	struct address_run run;
 
 	p->element = p->lexer.at;
-	collect_element(p, &run, &t);
+	if (!take_plain(p, ',', &run, &t)) {
+		lexer_next(&p->lexer, &t);
+		collect(p, &run, &t);
+	}
 	switch (t.kind) {
 	case '<':
 		if (!read_angle(p, &run, &t))

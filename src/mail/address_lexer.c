@@ -148,7 +148,7 @@ static void skip_atom(struct lexer *l, struct token *out)
 	out->has_8bit = bits >= 0x80;
 }
 
-bool lexer_take_plain(struct lexer *l, struct slice *out, size_t *at_sign)
+bool lexer_take_plain(struct lexer *l, char closing, struct slice *out, size_t *at_sign)
 {
 	const char *start = l->at, *end = l->end;
 	unsigned char bits = 0;
@@ -163,7 +163,8 @@ bool lexer_take_plain(struct lexer *l, struct slice *out, size_t *at_sign)
 
 	const char *behind = atom_end(split + 1, end, &bits);
 
-	if (behind == split + 1 || (behind < end && *behind != ',') || bits >= 0x80)
+	if (behind == split + 1 || bits >= 0x80 ||
+		(behind < end ? *behind != closing : closing != ','))
 		return false;
 	*out = (struct slice){start, (size_t)(behind - start)};
 	*at_sign = (size_t)(split - start);

@@ -38,12 +38,13 @@ void lexer_start(struct lexer *l, struct slice text);
 void lexer_next(struct lexer *l, struct token *out);
 
 /**
- * Takes "local@domain" at once where it stands next, all ASCII atoms, with a
- * comma or the end behind it: the form nearly all addresses of long lists have.
+ * Takes "local@domain" at once where it stands next, all ASCII atoms, with
+ * `closing` behind it, or else the end if closing is a comma: the form nearly
+ * all addresses of long lists have.
  * *at_sign is set to the place of the @ in *out. False, with nothing taken, for
  * every other form.
  */
-bool lexer_take_plain(struct lexer *l, struct slice *out, size_t *at_sign);
+bool lexer_take_plain(struct lexer *l, char closing, struct slice *out, size_t *at_sign);
 
 /**
  * Writes what a quoted-string, a domain-literal or a comment says to `to`, which

@@ -145,11 +145,6 @@ static const struct addition {
 	{"Date", "Resent-Date", false, lacks_date, date_body},
 };
 
-static bool is_resent_field(const struct header_field *field)
-{
-	return slice_istarts(field->name, SLICE("Resent-"));
-}
-
 static bool has_field(const struct header *h, size_t start, size_t end, struct slice name)
 {
 	for (size_t i = start; i < end; i++)
@@ -176,11 +171,11 @@ static struct resent_block find_resent(const struct header *h)
 {
 	struct resent_block block = {0};
 
-	while (block.start < h->count && !is_resent_field(&h->fields[block.start]))
+	while (block.start < h->count && !header_is_resent(&h->fields[block.start]))
 		block.start++;
 	block.end = block.start;
 	while (block.end < h->count && block.end - block.start < RESENT_FIELDS_MAX &&
-		is_resent_field(&h->fields[block.end]) &&
+		header_is_resent(&h->fields[block.end]) &&
 		!has_field(h, block.start, block.end, h->fields[block.end].name))
 		block.end++;
 	return block;

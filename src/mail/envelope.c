@@ -117,7 +117,7 @@ static struct recipient *find_one_by_one(struct envelope *e, const char *wire)
 	return NULL;
 }
 
-static struct recipient *append(struct envelope *e, const char *wire)
+struct recipient *envelope_append(struct envelope *e, const char *wire)
 {
 	if (e->count == e->space) {
 		e->space = e->space > 0 ? e->space * 2 : FIRST_SPACE;
@@ -127,11 +127,16 @@ static struct recipient *append(struct envelope *e, const char *wire)
 	struct recipient *r = &e->recipients[e->count++];
 
 	*r = (struct recipient){
-		.address = arena_strdup(&e->arena, wire),
+		.address = wire,
 		.state = RECIPIENT_PENDING,
 		.last = {.enhanced = "", .text = ""},
 	};
 	return r;
+}
+
+static struct recipient *append(struct envelope *e, const char *wire)
+{
+	return envelope_append(e, arena_strdup(&e->arena, wire));
 }
 
 struct recipient *envelope_add(struct envelope *e, const char *wire)

@@ -78,6 +78,13 @@ void envelope_done(struct envelope *e);
  */
 struct recipient *envelope_add(struct envelope *e, const char *wire);
 
+/**
+ * Adds a recipient that is known not to be there yet, such as those of another
+ * envelope. The address is borrowed. Not to be mixed with envelope_add on the
+ * same envelope.
+ */
+struct recipient *envelope_append(struct envelope *e, const char *wire);
+
 /** Number of recipients in a state. */
 size_t envelope_count(const struct envelope *e, enum recipient_state state);
 

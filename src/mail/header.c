@@ -109,10 +109,15 @@ size_t header_place(const struct header *h, const struct header_field *field)
 
 size_t header_remove(struct header *h, const char *name)
 {
-	struct slice wanted = slice_of(name);
-	size_t kept = 0;
+	return header_remove_from(h, name, 0);
+}
 
-	for (size_t i = 0; i < h->count; i++) {
+size_t header_remove_from(struct header *h, const char *name, size_t from)
+{
+	struct slice wanted = slice_of(name);
+	size_t kept = from < h->count ? from : h->count;
+
+	for (size_t i = kept; i < h->count; i++) {
 		if (is_named(&h->fields[i], wanted))
 			continue;
 		if (kept != i)
@@ -212,12 +217,24 @@ const char *header_unfold(struct arena *arena, struct slice body)
 	return text;
 }
 
+bool header_is_resent(const struct header_field *field)
+{
+	return field->name.len > 7 && (field->name.ptr[0] | 0x20) == 'r' &&
+	       slice_istarts(field->name, SLICE("Resent-"));
+}
+
+/* 'x': an octet of a field name, RFC 5322 section 3.6.8. */
+static const char name_class[257] = "                                "
+				    " xxxxxxxxxxxxxxxxxxxxxxxxx xxxxx"
+				    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+				    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ";
+
 /* Octets at the start of a line that may stand in a field name. */
 static size_t name_length(struct slice line)
 {
 	const char *at = line.ptr, *end = line.ptr + line.len;
 
-	while (at < end && (unsigned char)(*at - '!') <= '~' - '!' && *at != ':')
+	while (at < end && name_class[(unsigned char)*at] == 'x')
 		at++;
 	return (size_t)(at - line.ptr);
 }

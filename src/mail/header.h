@@ -42,11 +42,17 @@ void header_parse(struct header *h, struct slice block);
 /** The first field of that name at or after place `from`, or NULL. Case does not count. */
 const struct header_field *header_find(const struct header *h, const char *name, size_t from);
 
+/** True for Resent-From and all others of a resending, RFC 5322 section 3.6.6. */
+bool header_is_resent(const struct header_field *field);
+
 /** Place of a field that header_find returned. */
 size_t header_place(const struct header *h, const struct header_field *field);
 
 /** Removes all fields of that name; returns how many there were. */
 size_t header_remove(struct header *h, const char *name);
+
+/** The same for those at or after place `from`. */
+size_t header_remove_from(struct header *h, const char *name, size_t from);
 
 /** Adds "Name: body" at the end of the block; body is one line or folded with CRLF. */
 void header_append(struct header *h, struct arena *arena, const char *name, struct slice body);

@@ -80,10 +80,41 @@ size_t entry_address_length(struct slice s)
 	return is_quoted || i > s.len ? 0 : i;
 }
 
+/* Angle brackets end a path in MAIL and RCPT; they have no place outside quotes. */
+static bool has_bracket(struct slice s)
+{
+	bool is_quoted = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] == '\\' && is_quoted)
+			i++;
+		else if (s.ptr[i] == '"')
+			is_quoted = !is_quoted;
+		else if (!is_quoted && (s.ptr[i] == '<' || s.ptr[i] == '>'))
+			return true;
+	}
+	return false;
+}
+
+/* What nearly all addresses are made of; the others get a closer look. */
+static const char usual_class[257] = "................................"
+				     ".x.xxxxx..xxxxxxxxxxxxxxxxxx.x.x"
+				     "xxxxxxxxxxxxxxxxxxxxxxxxxxxx.xxx"
+				     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.";
+
+static bool is_usual(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (usual_class[(unsigned char)s.ptr[i]] != 'x')
+			return false;
+	return s.len > 0 && s.len <= ENTRY_LONGEST_WORD;
+}
+
 bool entry_is_address(struct slice s)
 {
-	/* "<>" is the word for the null sender, and no address begins like it. */
-	return is_plain(s) && s.ptr[0] != '<' && entry_address_length(s) == s.len;
+	if (is_usual(s))
+		return true;
+	return is_plain(s) && !has_bracket(s) && entry_address_length(s) == s.len;
 }
 
 int64_t entry_sane_time(int64_t seconds)

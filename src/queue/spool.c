@@ -77,9 +77,19 @@ static bool sync_parent(const char *path)
 	return fd < 0 || sync_fd(fd);
 }
 
+/* What exists is taken to be on disk, so what is not must not stay. */
 static bool make_one(const char *path)
 {
-	return mkdir(path, 0700) == 0 && sync_parent(path);
+	if (mkdir(path, 0700) < 0)
+		return false;
+	if (sync_parent(path))
+		return true;
+
+	int cause = errno;
+
+	rmdir(path);
+	errno = cause;
+	return false;
 }
 
 /* Makes a directory and the parents that are missing. An error at a parent

@@ -30,6 +30,8 @@ struct login {
 
 static void login_done(struct login *l)
 {
+	l->session->secret = (struct slice){0};
+	mem_wipe(l->session->echo, sizeof(l->session->echo));
 	buf_wipe(&l->secret);
 	buf_done(&l->binding);
 }
@@ -227,25 +229,10 @@ static bool exchange(struct smtp_session *s, const struct sasl_params *params, s
 
 /* ---- Outcome ---- */
 
-/* Servers have been seen to repeat what they were sent. */
-static void withhold_secret(struct smtp_session *s, struct slice secret)
-{
-	CLEANUP(buf_wipe) struct buf encoded = BUF((size_t)2 * SASL_TEXT_MAX);
-	struct slice text = buf_slice(&s->reply.text);
-
-	base64_encode(&encoded, secret);
-	if (secret.len == 0 || (slice_search(text, secret) == text.len &&
-				       slice_search(text, buf_slice(&encoded)) == text.len))
-		return;
-	buf_clear(&s->reply.text);
-	buf_add_text(&s->reply.text, "(text withheld: it repeats the password)\n");
-}
-
 static bool refused(struct login *l, const char *remark, struct error *err)
 {
 	struct smtp_session *s = l->session;
 
-	withhold_secret(s, buf_slice(&l->secret));
 	if (s->reply.code < 400)
 		return dialogue_broken(s, PHASE_AUTH, err);
 	dialogue_refused(s, PHASE_AUTH, err);
@@ -314,6 +301,7 @@ static bool get_secret(struct login *l, bool fresh, struct error *err)
 	/* A command may ask the person: that time is not the server's, and has a
 	 * limit of its own. */
 	s->setup_ms += clock_now_ms() - before_ms;
+	s->secret = buf_slice(&l->secret);
 	return is_there;
 }
 

@@ -8,6 +8,7 @@
 enum {
 	WINDOW_MAX = 10,          /* messages in flight */
 	WINDOW_OCTETS = 262144,   /* octets of them */
+	REFILL_PERCENT = 30,      /* of the window that still flies when more is sent */
 	BULK_RECIPIENTS_MAX = 100 /* more make a transaction of their own worth while */
 };
 
@@ -98,12 +99,17 @@ static bool take_one(struct bulk *b)
 	return true;
 }
 
-/* Behind DATA no command may follow in the same flight: there one message at
- * a time takes off. */
+/*
+ * Behind DATA no command may follow in the same flight: there one message at
+ * a time takes off. Else the window is filled again when most of it has
+ * landed: a flight for each that lands would make both sides wait each time.
+ */
 static void fill(struct bulk *b)
 {
 	size_t window = is_chunked(b->session) ? b->window : 1;
 
+	if (b->count > window * REFILL_PERCENT / 100)
+		return;
 	while (b->count < window && b->rest_count == 0 && !b->is_drained &&
 		octets_in_flight(b) < WINDOW_OCTETS)
 		if (!take_one(b))

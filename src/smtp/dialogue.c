@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/text.h"
 
-enum { TRACE_MAX = 1000 };
+enum { TRACE_MAX = 1000, ECHO_MIN = 4 };
 
 void dialogue_trace(const struct smtp_session *s, char direction, struct slice line)
 {
@@ -26,8 +27,21 @@ void dialogue_put(struct smtp_session *s, struct slice line)
 	stream_put(s->stream, SLICE("\r\n"));
 }
 
+/* The last word of the line is what must not come back. */
+static void note_secret(struct smtp_session *s, struct slice line)
+{
+	struct slice word = line;
+
+	for (size_t blank; (blank = slice_find(word, ' ')) < word.len;)
+		word = slice_from(word, blank + 1);
+	mem_wipe(s->echo, sizeof(s->echo));
+	word = slice_upto(word, sizeof(s->echo) - 1);
+	memcpy(s->echo, word.ptr, word.len);
+}
+
 void dialogue_put_secret(struct smtp_session *s, struct slice line, const char *shown)
 {
+	note_secret(s, line);
 	dialogue_trace(s, '>', slice_of(shown));
 	stream_put(s->stream, line);
 	stream_put(s->stream, SLICE("\r\n"));
@@ -50,6 +64,29 @@ static bool lose(struct smtp_session *s, enum smtp_phase phase, struct error *er
 		phase_table[phase].words);
 	error_fate(err, FATE_LATER);
 	return dialogue_end(s, err);
+}
+
+/* Servers have been seen to repeat what they were sent, whole or cut short. */
+static bool repeats_secret(const struct smtp_session *s, struct slice line)
+{
+	struct slice echo = slice_of(s->echo);
+
+	return (s->secret.len > 0 && slice_search(line, s->secret) < line.len) ||
+	       (echo.len >= ECHO_MIN && slice_search(line, echo) < line.len);
+}
+
+/* A line of a reply to the login, or in its place one without its text. */
+static struct slice withhold_secret(
+	const struct smtp_session *s, struct slice line, char *place, size_t space)
+{
+	bool has_code = line.len > 4 && ascii_is_digit(line.ptr[0]) &&
+			ascii_is_digit(line.ptr[1]) && ascii_is_digit(line.ptr[2]);
+
+	if (slice_starts(line, SLICE("334")) || !repeats_secret(s, line))
+		return line;
+	snprintf(place, space, "%.*s(text withheld: it repeats the login)", has_code ? 4 : 0,
+		line.ptr);
+	return slice_of(place);
 }
 
 static void trace_reply(const struct smtp_session *s, enum smtp_phase phase, struct slice line)
@@ -82,9 +119,12 @@ bool dialogue_read(
 	reply_clear(&s->reply);
 	while (!is_last) {
 		struct slice line;
+		char place[64];
 
 		if (!stream_read_line(s->stream, deadline_ms, REPLY_LINE_MAX, &line, err))
 			return lose(s, phase, err);
+		if (phase == PHASE_AUTH)
+			line = withhold_secret(s, line, place, sizeof(place));
 		trace_reply(s, phase, line);
 		if (!reply_take(&s->reply, line, &is_last, err)) {
 			error_prefix(err, "%s", s->peer);

@@ -16,7 +16,9 @@ struct smtp_session {
 	struct reply reply;    /* the last one read */
 	int64_t setup_ms;      /* deadline from connect to login, all steps together */
 	struct tls_facts tls;
-	bool can_dial; /* another connection may be opened */
+	struct slice secret; /* of the login that is going on, borrowed; else empty */
+	char echo[9];        /* how the last secret line began, to know its echo; wiped */
+	bool can_dial;       /* another connection may be opened */
 	bool quit_sent;
 	bool is_over;          /* nothing more may be said on this connection */
 	bool may_go_on;        /* it is over for a reason that a new connection cures */
@@ -35,7 +37,10 @@ void dialogue_trace(const struct smtp_session *s, char direction, struct slice l
 /** Adds a command to the flight, with CRLF, and traces it. */
 void dialogue_put(struct smtp_session *s, struct slice line);
 
-/** Adds a line that holds a secret; the trace shows `shown` in its place. */
+/**
+ * Adds a line whose last word holds a secret; the trace shows `shown` in its
+ * place. Replies of the phase PHASE_AUTH that repeat it lose their text.
+ */
 void dialogue_put_secret(struct smtp_session *s, struct slice line, const char *shown);
 
 /**

@@ -100,7 +100,7 @@ void payload_start(struct smtp_session *s, struct payload *c, const struct conte
 }
 
 bool payload_write(
-	struct smtp_session *s, struct payload *c, uint64_t octets, bool whole, struct error *err)
+	struct smtp_session *s, struct payload *c, uint64_t octets, struct error *err)
 {
 	while (octets > 0 && c->left > 0) {
 		if (c->rest.len == 0 && !content_next(&c->reader, &c->rest, err))
@@ -110,9 +110,7 @@ bool payload_write(
 
 		struct slice part = slice_upto(c->rest, octets < c->left ? octets : c->left);
 
-		if (whole)
-			stream_put(s->stream, part);
-		else if (!write_all(s, part, err))
+		if (!write_all(s, part, err))
 			return false;
 		c->rest = slice_from(c->rest, part.len);
 		c->left -= part.len;

@@ -26,10 +26,10 @@ struct payload {
 void payload_start(struct smtp_session *s, struct payload *c, const struct content *content);
 
 /**
- * Writes the next `octets` octets, at most what is left, as they are. `whole`
- * puts them into the flight without sending. Fails as payload_write_dotted.
+ * Writes the next `octets` octets, at most what is left, as they are. Fails as
+ * payload_write_dotted.
  */
-bool payload_write(struct smtp_session *s, struct payload *c, uint64_t octets, bool whole,
+bool payload_write(struct smtp_session *s, struct payload *c, uint64_t octets,
 	struct error *err) NODISCARD;
 
 /** Releases what payload_start took. */

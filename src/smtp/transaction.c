@@ -327,32 +327,47 @@ void transaction_put_quit(struct transaction *t)
 	s->quit_sent = true;
 }
 
+/* All octets of a small message, so that one that cannot be read breaks off
+ * before BDAT has promised its size, and the connection serves the others. */
+static bool gather(const struct content *content, struct buf *out, struct error *err)
+{
+	CLEANUP(content_stop) struct content_reader reader;
+	struct slice piece;
+
+	content_start(&reader, content);
+	do {
+		if (!content_next(&reader, &piece, err))
+			return false;
+		buf_add(out, piece);
+	} while (piece.len > 0);
+	return out->len == content_octets(content) ||
+	       error_set(err, EX_IOERR, "the message is not as long as it was");
+}
+
 /* The whole message behind its commands: the reply to BDAT is the final one.
  * What was put cannot be taken back, so the content is read first. */
 static void put_whole(struct transaction *t)
 {
 	struct smtp_session *s = t->session;
-	uint64_t octets = content_octets(t->mail->content);
-	struct payload chunks;
 	struct error cause = {0};
+	CLEANUP(buf_done) struct buf whole = BUF(TRANSACTION_WHOLE_MAX + 1);
 	CLEANUP(buf_done) struct buf line = BUF(64);
 
+	if (!gather(t->mail->content, &whole, &cause)) {
+		transaction_fail(t, &cause);
+		s->needs_rset = true;
+		return;
+	}
 	if (!transaction_mark_sent(t)) {
 		s->needs_rset = true;
 		return;
 	}
-	buf_printf(&line, "BDAT %llu LAST", (unsigned long long)octets);
+	buf_printf(&line, "BDAT %zu LAST", whole.len);
 	dialogue_put(s, buf_slice(&line));
-	payload_start(s, &chunks, t->mail->content);
-	if (payload_write(s, &chunks, octets, true, &cause)) {
-		t->chunks_awaited = 1;
-		t->awaits_final = true;
-		transaction_put_quit(t);
-	} else {
-		transaction_fail(t, &cause);
-		dialogue_end(s, &cause);
-	}
-	payload_stop(&chunks);
+	stream_put(s->stream, buf_slice(&whole));
+	t->chunks_awaited = 1;
+	t->awaits_final = true;
+	transaction_put_quit(t);
 }
 
 static bool must_wait(const struct transaction *t)

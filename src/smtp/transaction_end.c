@@ -158,7 +158,7 @@ static bool put_chunk(struct transaction *t, struct payload *chunks)
 	}
 	buf_printf(&line, "BDAT %llu%s", (unsigned long long)octets, is_last ? " LAST" : "");
 	dialogue_put(s, buf_slice(&line));
-	if (!payload_write(s, chunks, octets, false, &cause)) {
+	if (!payload_write(s, chunks, octets, &cause)) {
 		give_up(t, &cause);
 		return false;
 	}

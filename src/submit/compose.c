@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "mail/complete.h"
 
-enum { MOST_HOPS = 100 };
+enum { MOST_HOPS = 100, RECIPIENT_FIELDS = 3 };
 
 static bool wants_dot_end(const struct config *config, const struct submission *s)
 {
@@ -47,6 +47,8 @@ struct work {
 	struct mailbox sender; /* of -f, where has_sender */
 	bool has_sender;
 	const char *header_from; /* wire form of the first From mailbox, or NULL */
+	bool has_bare_name;      /* among the recipients that were read so far */
+	const char *const *read; /* the fields they were read from, or NULL */
 	struct composed *c;
 };
 
@@ -119,9 +121,11 @@ static bool add_list(struct work *w, struct slice text, size_t *found, struct er
 
 	if (!address_parse_list(&w->arena, text, &list, err))
 		return false;
-	for (size_t i = 0; i < list.count; i++)
+	for (size_t i = 0; i < list.count; i++) {
+		w->has_bare_name |= list.items[i].domain[0] == '\0';
 		if (!names_add_recipient(&w->names, &list.items[i], &w->c->envelope, err))
 			return false;
+	}
 	*found = list.count;
 	return true;
 }
@@ -179,16 +183,18 @@ static bool add_fields(struct work *w, const char *name, struct error *err)
  * section 3.6.6). */
 static bool add_header_recipients(struct work *w, struct error *err)
 {
-	static const char *const resent[] = {"Resent-To", "Resent-Cc", "Resent-Bcc"};
-	static const char *const plain[] = {"To", "Cc", "Bcc"};
+	static const char *const resent[RECIPIENT_FIELDS] = {
+		"Resent-To", "Resent-Cc", "Resent-Bcc"};
+	static const char *const plain[RECIPIENT_FIELDS] = {"To", "Cc", "Bcc"};
 	const char *const *names = plain;
 
-	for (size_t i = 0; i < ARRAY_LEN(resent); i++)
+	for (size_t i = 0; i < RECIPIENT_FIELDS; i++)
 		if (header_find(&w->c->message.header, resent[i], 0))
 			names = resent;
-	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+	for (size_t i = 0; i < RECIPIENT_FIELDS; i++)
 		if (!add_fields(w, names[i], err))
 			return false;
+	w->read = names;
 	return true;
 }
 
@@ -208,6 +214,16 @@ static bool find_recipients(struct work *w, struct error *err)
 			      : "name them as arguments, or use -t to take them from the header");
 }
 
+/* True for a field that was read for its recipients, without a bare name in
+ * any of them: long lists need not be taken apart twice. */
+static bool is_known_whole(const struct work *w, const char *name)
+{
+	for (size_t i = 0; w->read && !w->has_bare_name && i < RECIPIENT_FIELDS; i++)
+		if (strcmp(w->read[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* A bare name in a header would be refused or filled up by the server. */
 static void qualify_header(struct work *w)
 {
@@ -216,7 +232,8 @@ static void qualify_header(struct work *w)
 	struct message *m = &w->c->message;
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		const struct header_field *f = header_find(&m->header, fields[i], 0);
+		const struct header_field *f =
+			is_known_whole(w, fields[i]) ? NULL : header_find(&m->header, fields[i], 0);
 
 		for (; f; f = header_find(&m->header, fields[i], header_place(&m->header, f) + 1)) {
 			size_t place = header_place(&m->header, f);
@@ -252,16 +269,21 @@ static void force_from(struct work *w)
 	if (list.count > 0 && list.items[0].domain[0] &&
 		!address_wire(&w->arena, &list.items[0], &old, &ignored))
 		old = NULL;
-	if (old && address_same(old, address))
+	const char *body = arena_printf(&m->arena, " %s", address_format(&m->arena, name, address));
+	size_t place = header_place(&m->header, from);
+	bool is_same = old && list.count == 1 && address_same(old, address);
+
+	/* A second field, against the rules, would say something else again. */
+	header_remove_from(&m->header, "From", place + 1);
+	if (is_same)
 		return;
-	header_replace(&m->header, &m->arena, header_place(&m->header, from),
-		slice_of(arena_printf(&m->arena, " %s", address_format(&m->arena, name, address))));
-	if (old && !header_find(&m->header, "Reply-To", 0))
+	header_replace(&m->header, &m->arena, place, slice_of(body));
+	if (old && !address_same(old, address) && !header_find(&m->header, "Reply-To", 0))
 		header_append(&m->header, &m->arena, "Reply-To", slice_of(old));
 }
 
 /* -F, from_name, NAME, the passwd entry; an empty -F means no name. */
-static const char *display_name(const struct work *w)
+static const char *display_name(struct work *w)
 {
 	const char *name = getenv("NAME");
 
@@ -269,7 +291,7 @@ static const char *display_name(const struct work *w)
 		return w->s->full_name;
 	if (w->c->account->from_name)
 		return w->c->account->from_name;
-	return name && *name ? name : w->names.full_name;
+	return name && *name ? name : names_full_name(&w->names);
 }
 
 /* The right side of a Message-ID: a domain that belongs to the sender. */
@@ -295,17 +317,29 @@ static const char *from_address(struct work *w)
 		from = w->c->account->from;
 	if (!from)
 		from = names_caller_address(&w->names);
-	if (!from)
-		from = arena_printf(&w->arena, "%s@%s", w->names.login ? w->names.login : "nobody",
-			w->names.host[0] ? w->names.host : "localhost");
-	return from;
+	if (from)
+		return from;
+
+	const char *login = names_login(&w->names);
+
+	return arena_printf(&w->arena, "%s@%s", login ? login : "nobody",
+		w->names.host[0] ? w->names.host : "localhost");
+}
+
+/* True where From or Resent-From may have to be added. */
+static bool may_lack_from(const struct header *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (header_is_resent(&h->fields[i]))
+			return true;
+	return !header_find(h, "From", 0);
 }
 
 static bool complete(struct work *w, struct error *err)
 {
 	const char *from = from_address(w);
 	struct complete_facts facts = {
-		.from_name = display_name(w),
+		.from_name = may_lack_from(&w->c->message.header) ? display_name(w) : "",
 		.from_address = from,
 		.id_domain = id_domain(w, from),
 		.now = clock_wall(),
@@ -371,7 +405,6 @@ static bool compose(struct work *w, const char *spill_dir, struct error *err)
 	if (!complete(w, err))
 		return false;
 	apply_options(w);
-	message_content(&c->message, &c->content);
 	c->needs_smtputf8 = needs_smtputf8(c);
 	return true;
 }
@@ -393,7 +426,7 @@ bool compose_message(const struct config *config, const struct submission *s, co
 		return false;
 	}
 	*out = composed;
-	/* The content borrows from the message, which has just moved. */
+	/* The content borrows from the message, which stays where it is now. */
 	message_content(&out->message, &out->content);
 	return true;
 }

@@ -1,16 +1,20 @@
 #include "submit/detach.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
+/* A signal that waited is forgotten: it was meant for the caller. */
 static void default_signals(void)
 {
 	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD, SIGALRM};
 	sigset_t none;
 
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		signal(signals[i], SIG_IGN);
 		signal(signals[i], SIG_DFL);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -18,8 +22,19 @@ static void default_signals(void)
 
 bool detach_fork(bool *is_child, struct error *err)
 {
-	pid_t pid = fork();
+	sigset_t all, before;
 
+	/* The caller ends at once, and a terminal's session with it at times: its
+	 * hang-up must not reach the child that has no session of its own yet. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+
+	pid_t pid = fork();
+	int fork_errno = errno;
+
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = fork_errno;
 	if (pid < 0)
 		return error_errno(err, EX_OSERR, "cannot start a process for the queue");
 	*is_child = pid == 0;

@@ -62,14 +62,33 @@ const char *names_local_part(struct arena *arena, const char *login)
 
 void names_init(struct names *n, const struct config *config)
 {
-	const struct passwd *who = getpwuid(getuid());
-
 	*n = (struct names){.config = config, .full_name = ""};
 	n->host = own_host(&n->arena);
+}
+
+/* The user database may be a server on the network: most messages name all
+ * that it could tell, and then it is not asked. */
+static void look_up_caller(struct names *n)
+{
+	const struct passwd *who = n->knows_caller ? NULL : getpwuid(getuid());
+
+	n->knows_caller = true;
 	if (!who)
 		return;
 	n->login = names_local_part(&n->arena, who->pw_name);
 	n->full_name = name_of_gecos(&n->arena, who->pw_gecos, who->pw_name);
+}
+
+const char *names_login(struct names *n)
+{
+	look_up_caller(n);
+	return n->login;
+}
+
+const char *names_full_name(struct names *n)
+{
+	look_up_caller(n);
+	return n->full_name;
 }
 
 void names_done(struct names *n)
@@ -78,9 +97,11 @@ void names_done(struct names *n)
 	arena_done(&n->arena);
 }
 
-static bool is_own_login(const struct names *n, struct slice local)
+static bool is_own_login(struct names *n, struct slice local)
 {
-	return n->login && slice_eq(local, slice_of(n->login));
+	const char *login = names_login(n);
+
+	return login && slice_eq(local, slice_of(login));
 }
 
 /* True for a bare name, and for a name at this very host. */
@@ -108,11 +129,13 @@ static const char *at_domain(struct arena *arena, const char *local, const char 
 
 const char *names_caller_address(struct names *n)
 {
-	if (!n->login)
+	const char *login = names_login(n);
+
+	if (!login)
 		return NULL;
 	if (n->config->mail.domain)
-		return at_domain(&n->arena, n->login, n->config->mail.domain);
-	return is_public_host(n->host) ? at_domain(&n->arena, n->login, n->host) : NULL;
+		return at_domain(&n->arena, login, n->config->mail.domain);
+	return is_public_host(n->host) ? at_domain(&n->arena, login, n->host) : NULL;
 }
 
 enum { LARGEST_ALIASES = 4 * 1024 * 1024 };

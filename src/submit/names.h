@@ -11,16 +11,23 @@
 struct names {
 	const struct config *config;   /* borrowed */
 	const struct account *account; /* borrowed; NULL while none is chosen */
-	const char *login;      /* of the real uid, as a local part; NULL without a passwd entry */
-	const char *full_name;  /* from its passwd entry; "" without */
+	const char *login;      /* private: of the real uid, as a local part; NULL without one */
+	const char *full_name;  /* private: from its passwd entry; "" without */
+	bool knows_caller;      /* the passwd entry was looked up */
 	const char *host;       /* name of this host, lower case; "" without */
 	struct aliases aliases; /* loaded when the first bare name turns up */
 	bool has_aliases;
 	struct arena arena; /* owns the texts above */
 };
 
-/** Looks up who calls and where; never fails. */
+/** Looks up where this is; never fails. */
 void names_init(struct names *n, const struct config *config);
+
+/** The caller's login as a local part; NULL without a passwd entry. Looked up when first asked for. */
+const char *names_login(struct names *n);
+
+/** The caller's name from the passwd entry; "" without. Looked up when first asked for. */
+const char *names_full_name(struct names *n);
 
 /**
  * A login as the local part of an address, in quotation marks where it needs

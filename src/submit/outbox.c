@@ -55,7 +55,7 @@ static void copy_open(const struct envelope *from, bool refused_alone, struct en
 			(refused_alone && r->state != RECIPIENT_FAILED))
 			continue;
 
-		struct recipient *copy = envelope_add(to, r->address);
+		struct recipient *copy = envelope_append(to, r->address);
 
 		copy->orcpt = r->orcpt;
 		copy->notify = r->notify;

@@ -178,6 +178,29 @@ static void replace_entry(const struct settlement *s, int64_t next)
 		log_entry(s, "replace-failed", err.text);
 }
 
+static int64_t next_attempt(const struct settlement *s)
+{
+	struct retry_rules rules = outbox_rules(s->outbox->config);
+	int64_t next = retry_next(&rules, s->item->entry.status.attempts, s->now,
+		(uint32_t)(s->now ^ (int64_t)s->item->file_octets));
+
+	return s->attempt->not_before > next ? s->attempt->not_before : next;
+}
+
+/* A failed entry that has to stay in the queue. Where the sender knows, it is
+ * held, so that not every run tells him again; else a later run tries both. */
+static void keep_in_queue(const struct settlement *s, const struct error *why)
+{
+	struct entry_status *status = &s->item->entry.status;
+	struct error err = {0};
+
+	log_entry(s, "move-failed", why->text);
+	status->is_held = s->is_told;
+	text_sanitize_into(status->text, sizeof(status->text), slice_of(why->text));
+	if (!spool_write_status(s->item, next_attempt(s), &err))
+		log_entry(s, "record-lost", err.text);
+}
+
 /* Where nothing reached anybody, or nobody could be told, the person gets to
  * see the message itself under failed/. */
 static enum settled give_up(const struct settlement *s)
@@ -191,7 +214,7 @@ static enum settled give_up(const struct settlement *s)
 		return SETTLED_FAILED;
 	}
 	if (!spool_move(s->outbox->spool, s->item, true, &err))
-		log_entry(s, "move-failed", err.text);
+		keep_in_queue(s, &err);
 	run_hook(s, true);
 	return SETTLED_FAILED;
 }
@@ -227,11 +250,8 @@ static enum settled defer(const struct settlement *s)
 	text_sanitize_into(status->text, sizeof(status->text), slice_of(reason_of(s)));
 	status->code = code_of(s);
 
-	int64_t next = retry_next(&rules, status->attempts, s->now,
-		(uint32_t)(s->now ^ (int64_t)s->item->file_octets));
+	int64_t next = next_attempt(s);
 
-	if (s->attempt->not_before > next)
-		next = s->attempt->not_before;
 	if (!record_states(s) && envelope_count(&s->item->entry.envelope, RECIPIENT_DELIVERED) > 0)
 		replace_entry(s, next);
 	else if (!spool_write_status(s->item, next, &err))

@@ -19,6 +19,7 @@ struct submission_run {
 	const struct deliver_mode *mode;
 	struct submit_report *report;
 	struct deliverer *link; /* to the server, or NULL */
+	bool is_unreported;     /* some were refused, and nobody would ever hear of it */
 };
 
 static void log_outcome(const struct submission_run *r, const char *event, const char *reason)
@@ -150,12 +151,35 @@ static void gather_replies(
 		error_reply(err, first->last.code, first->last.enhanced);
 }
 
+/* A copy for those that were refused, where nobody gets a notice. */
+static void keep_refused(struct submission_run *r)
+{
+	struct error *refusal = &r->report->refusal;
+	struct outbox_note note = {
+		.attempts = 1, .last = refusal, .failed = true, .refused_alone = true};
+	char id[SPOOL_ID_SPACE];
+	struct error err = {0};
+
+	if (add_entry(r, &note, id, &err)) {
+		error_hint(
+			refusal, "a copy is kept: 'pillarbox queue retry %s' sends it again", id);
+		return;
+	}
+	r->is_unreported = true;
+	error_hint(refusal,
+		"the other recipients are served; for these neither a notice nor a copy could be "
+		"kept: %.200s",
+		err.text);
+	log_outcome(r, "copy-lost", err.text);
+}
+
 /* Some were refused while others have the message or will get it: the sender
  * is told by mail. Without one, a copy stays under failed/. */
 static void report_refused(struct submission_run *r)
 {
 	struct composed *m = r->message;
-	struct error err = {0};
+	struct error *refusal = &r->report->refusal;
+	struct error ignored = {0};
 	struct notice_subject subject = {
 		.account = m->account->name,
 		.envelope = &m->envelope,
@@ -163,23 +187,18 @@ static void report_refused(struct submission_run *r)
 		.remote = r->link ? deliver_host(r->link) : "",
 		.arrived = clock_wall(),
 	};
-	bool is_told = m->envelope.sender[0] != '\0';
+	bool has_sender = m->envelope.sender[0] != '\0';
 
-	if (is_told && notice_is_due(&subject, NOTICE_FAILURE)) {
-		is_told = notice_queue(r->outbox, &subject, NOTICE_FAILURE, &err);
-		r->report->wants_run = r->report->wants_run || is_told;
+	gather_replies(r, RECIPIENT_FAILED, refusal);
+	log_outcome(r, "partly-refused", refusal->text);
+	if (has_sender && !notice_is_due(&subject, NOTICE_FAILURE)) {
+		error_hint(refusal, "no notice is sent, as was asked for");
+	} else if (has_sender && notice_queue(r->outbox, &subject, NOTICE_FAILURE, &ignored)) {
+		error_hint(refusal, "the sender gets a notice");
+		r->report->wants_run = true;
+	} else {
+		keep_refused(r);
 	}
-	gather_replies(r, RECIPIENT_FAILED, &err);
-	if (!is_told) {
-		struct outbox_note note = {
-			.attempts = 1, .last = &err, .failed = true, .refused_alone = true};
-		char id[SPOOL_ID_SPACE];
-		struct error ignored = {0};
-
-		if (!add_entry(r, &note, id, &ignored))
-			log_outcome(r, "copy-lost", ignored.text);
-	}
-	log_outcome(r, "partly-refused", err.text);
 }
 
 /* The refused ones are reported, and are no business of the entry that the
@@ -284,6 +303,11 @@ static bool send_now(struct submission_run *r, struct error *err)
 		r->link, r->outbox->config->mail.long_lines, r->outbox->directory, &mail, &why);
 	bool is_settled = is_answered ? settle_answers(r, err) : settle_fault(r, &why, err);
 
+	/* Exit 0 would promise what nobody keeps. */
+	if (is_settled && r->is_unreported) {
+		*err = r->report->refusal;
+		is_settled = false;
+	}
 	if (is_settled && r->report->wants_run && deliver_is_usable(r->link))
 		r->report->link = r->link;
 	else
@@ -325,9 +349,10 @@ static void hold_signals(void)
 bool submit_composed(struct outbox *outbox, struct composed *message, enum delivery delivery,
 	const struct deliver_mode *mode, struct submit_report *report, struct error *err)
 {
-	struct submission_run r = {outbox, message, mode, report, NULL};
+	struct submission_run r = {
+		.outbox = outbox, .message = message, .mode = mode, .report = report};
 
-	*report = (struct submit_report){0};
+	*report = (struct submit_report){.account = message->account->name};
 	if (delivery == DELIVERY_FOREGROUND)
 		return send_now(&r, err);
 	return queue_first(&r, delivery == DELIVERY_BACKGROUND, err);
@@ -352,7 +377,7 @@ static struct deliverer *volatile left_to_child;
 
 void submit_run_detached(struct outbox *outbox, struct submit_report *report)
 {
-	struct runner_options options = {.handed = report->link};
+	struct runner_options options = {.account = report->account, .handed = report->link};
 	struct runner_report ran = {0};
 	struct error err = {0};
 	bool is_child = false;

@@ -11,10 +11,12 @@ struct submit_report {
 	char id[SPOOL_ID_SPACE]; /* of the queue entry, or "" */
 	struct error why;        /* why it waits; text "" where that was asked for */
 	size_t accepted;         /* recipients that the server took */
-	size_t refused;          /* recipients refused for good; the sender gets a notice */
+	size_t refused;          /* recipients refused for good, while others were not */
+	struct error refusal;    /* what was said of them, and who hears of it, where refused > 0 */
 	struct deliverer
-		*link;  /* open connection for the rest of the queue, or NULL; the caller's */
-	bool wants_run; /* entries are due: the queue is worth a run */
+		*link;       /* open connection for the rest of the queue, or NULL; the caller's */
+	const char *account; /* whose entries a run should try; NULL: all; borrowed */
+	bool wants_run;      /* entries are due: the queue is worth a run */
 };
 
 /**
@@ -26,7 +28,7 @@ struct submit_report {
  * report  set on success
  *
  * True when every recipient was accepted, or waits durably in the queue, or
- * was refused while others were accepted and a notice about it is queued. Else
+ * was refused while others were not and a notice about it, or a copy, is stored. Else
  * err says what failed and what became of the mail; the exit code is that of contract C70.
  */
 bool submit_message(struct outbox *outbox, const struct submission *submission,

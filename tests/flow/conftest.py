@@ -52,6 +52,19 @@ def pytest_configure(config):
     config.build = os.path.abspath(build)
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Long values would make reports unreadable."""
+    if isinstance(val, (str, bytes)) and len(val) > 60:
+        return "%r and so on (%d)" % (val[:30], len(val))
+    return None
+
+
+def is_sanitized(build):
+    """Whether the programs carry a sanitizer, with system calls and memory of its own."""
+    with open(os.path.join(build, "sendmail"), "rb") as program:
+        return b"__asan_init" in program.read()
+
+
 @pytest.fixture(scope="session")
 def build(request):
     """The build directory."""
@@ -309,7 +322,10 @@ class Sandbox:
             if name.startswith(("tmp.", ".")) or not os.path.isfile(path):
                 continue
             if re.fullmatch(r"[0-9a-f]{8,}-[0-9a-f]{16}", name):
-                found.append(Entry(path).check())
+                try:
+                    found.append(Entry(path).check())
+                except FileNotFoundError:
+                    pass  # delivered meanwhile
         return found
 
     def failed(self):

@@ -33,6 +33,7 @@ import ssl
 import sys
 import threading
 import time
+import warnings
 
 from smtp_record import Connection
 from smtp_sasl import MECHANISMS
@@ -233,8 +234,10 @@ class Smarthost:
         # Weak certificates are served as readily as good ones: to refuse them
         # is the client's part.
         context.set_ciphers((self.ciphers or "DEFAULT") + "@SECLEVEL=0")
-        context.minimum_version = self.min_tls
-        context.maximum_version = self.max_tls
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # old versions are served on purpose
+            context.minimum_version = self.min_tls
+            context.maximum_version = self.max_tls
         context.load_cert_chain(self.certificate.chain, self.certificate.key)
         if self.client_ca:
             context.load_verify_locations(self.client_ca)

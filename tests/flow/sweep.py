@@ -172,7 +172,7 @@ def calls_of(log):
             continue
         name = match.group(1)
         seen[name] = seen.get(name, 0) + 1
-        in_main = in_main or name in ("close_range", "prctl")
+        in_main = in_main or name == "close_range" or "(SIGPIPE" in line
         if in_main:
             calls.append(Call(name, seen[name], line))
     return calls
@@ -304,6 +304,8 @@ class Sweep:
 
     def baseline(self, scene):
         """The calls of a run without a fault, which has to hold what the others have to."""
+        with open(os.path.join(self.build, "sendmail"), "rb") as file:
+            is_sanitized = b"__asan_init" in file.read()
         place = self.place(scene, 0)
         place.clean()
         scene.prepare(place)
@@ -312,7 +314,8 @@ class Sweep:
         violations = scene.check(place, run)
         assert not violations, violations
         place.box.done()
-        return calls_of(log)
+        # Without memory a sanitizer gives up before the program can.
+        return [c for c in calls_of(log) if not (is_sanitized and c.name == "mmap")]
 
     def one(self, scene, place, point):
         place.clean()

@@ -1,11 +1,16 @@
 """The callers of the contract's part 1: their argv, their line ends, and the real ones where installed."""
 
+import email
+import email.policy
+import glob
 import os
-import subprocess
 
 import pytest
 
-from conftest import USER, have
+from callers import BODY as REAL_BODY
+from callers import CALLERS as REAL_CALLERS
+from conftest import USER, eventually, have
+from machine import JOBBER_ID, Machine, missing, stage
 
 CRON = (
     "From: root (Cron Daemon)\nTo: ann@x.test\nSubject: Cron <root@host> /usr/bin/job\nMIME-Version: 1.0\n"
@@ -83,81 +88,219 @@ def test_C40_robustness_callers(sandbox, mail, args, text, crlf):
         server.wait_idle()
 
 
-def caller_path(sandbox):
-    """A directory with a `sendmail` in it."""
-    path = sandbox.directory("sbin")
-    link = os.path.join(path, "sendmail")
-    if not os.path.exists(link):
-        os.symlink(sandbox.program(), link)
-    return link
+# --- the programs themselves --------------------------------------------
 
 
-def call(sandbox, argv, stdin="", **env):
-    result = subprocess.run(argv, input=stdin.encode(), capture_output=True, timeout=120, cwd=sandbox.home,
-                            env=sandbox.environment(**env), check=False)
-    assert result.returncode == 0, result
-    return result
+@pytest.fixture(scope="session")
+def installed(build, tmp_path_factory):
+    return stage(build, str(tmp_path_factory.mktemp("stage")))
 
 
-@pytest.mark.skipif(not have("mutt"), reason="mutt is not installed")
-def test_mutt(sandbox, mail):
-    server = mail()
-    sandbox.file("home/.muttrc", "set sendmail=\"%s -oem -oi\"\nset from=ann@example.test\nset copy=no\n"
-                 % caller_path(sandbox))
-    call(sandbox, ["mutt", "-s", "by mutt", "bob@example.net", "-b", "carl@example.net"], "hello\n")
-    message = server.wait_messages(1)[0]
-    assert sorted(message.recipients) == ["bob@example.net", "carl@example.net"]
-    assert message.fields("Subject") == ["by mutt"] and message.body == b"hello\r\n"
+@pytest.fixture
+def machine(tmp_path, installed):
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    box = Machine(tmp_path, installed)
+    yield box
+    box.done()
 
 
-@pytest.mark.skipif(not have("php"), reason="PHP is not installed")
-def test_php_mail(sandbox, mail):
-    server = mail()
-    code = "exit(mail('bob@example.net', 'by PHP', \"one\\n.\\ntwo\\r\\nthree\", \"X-A: b\\r\\n\") ? 0 : 1);"
-    result = call(sandbox, ["php", "-d", "sendmail_path=%s -t -i" % caller_path(sandbox), "-r", code])
-    assert result.stdout == b""
-    message = server.message
-    assert message.recipients == ["bob@example.net"]
-    assert message.body.startswith(b"one\r\n.\r\ntwo\r\nthree\r\n")
+class Mail:
+    """The machine's mail: a server that comes and goes, and the queues."""
+
+    def __init__(self, machine, sandbox, smarthost):
+        self.machine = machine
+        self.sandbox = sandbox
+        self.smarthost = smarthost
+        self.server = smarthost()
+        with open(sandbox.certs.ca, encoding="ascii") as file:
+            machine.file("etc/pillarbox-ca.pem", file.read())
+        machine.configure(
+            sandbox.account(self.server, tls_trust_file="/etc/pillarbox-ca.pem") + "[aliases]\nroot = bob@example.net\njobber = bob@example.net\n"
+        )
+
+    def environment(self):
+        return self.sandbox.environment(
+            HOME="/root", XDG_CONFIG_HOME=None, XDG_STATE_HOME=None, XDG_RUNTIME_DIR=None, TMPDIR=None,
+            USER="root", LOGNAME="root", NODE_PATH="/usr/share/nodejs", GIT_CONFIG_NOSYSTEM="1",
+        )
+
+    def call(self, argv, stdin="", user=None):
+        return self.machine.call(argv, self.environment(), stdin, user)
+
+    def run_queue(self, user=None):
+        assert self.call(["sendmail", "-q"], user=user) == (0, b"", b"")
+
+    def entries(self, user=None):
+        return self.sandbox.entries(self.machine.jobber_queue if user else self.machine.queue)
+
+    def failed(self):
+        return self.sandbox.entries(os.path.join(self.machine.queue, "failed"))
+
+    def go_down(self):
+        self.server.refuse()
+
+    def come_back(self):
+        """A server by the same address that has seen nothing yet."""
+        self.server.stop()
+        self.server = self.smarthost(port=self.server.port)
+        return self.server
 
 
-def git_send_email():
-    result = subprocess.run(["git", "send-email", "-h"], capture_output=True, check=False) if have("git") else None
-    return result is not None and b"is not a git command" not in result.stderr
+@pytest.fixture
+def traffic(machine, sandbox, smarthost):
+    return Mail(machine, sandbox, smarthost)
 
 
-@pytest.mark.skipif(not git_send_email(), reason="git send-email is not installed")
-def test_git_send_email(sandbox, mail):
-    server = mail()
-    patches = []
-    for number in range(3):
-        patches.append(sandbox.file("000%d.patch" % number, (
+def decoded(message):
+    """The text of a message, its line ends as LF."""
+    parsed = email.message_from_bytes(message.data, policy=email.policy.default)
+    part = parsed.get_body(("plain",))
+    text = part.get_payload(decode=True).decode(part.get_content_charset() or "utf-8")
+    return text.replace("\r\n", "\n")
+
+
+def check_message(message, caller):
+    assert sorted(message.recipients) == sorted(caller.to)
+    if caller.sender is not None:
+        assert message.sender == caller.sender
+    for name in ("From", "Date", "Message-ID", "To"):
+        assert len(message.fields(name)) == 1, name
+    assert message.fields("Bcc") == [] and b"carl" not in message.data
+    if caller.subject is not None:
+        assert message.fields("Subject") == [caller.subject]
+    if caller.body is not None:
+        assert decoded(message) == caller.body
+
+
+def prepare(traffic, caller):
+    for pattern in caller.needs:
+        if not glob.glob(pattern):
+            pytest.skip("%s is not installed: no %s" % (caller.name, pattern))
+    for name, text in caller.files.items():
+        traffic.machine.file(name, text, 0o440 if name == "etc/sudoers" else 0o600)
+
+
+def goes_well(traffic, caller):
+    code, out, err = traffic.call(caller.argv, caller.stdin)
+    assert code == 0, (code, out, err)
+    assert b"sendmail:" not in err and b"sendmail:" not in out, (out, err)
+
+
+@pytest.mark.parametrize("caller", REAL_CALLERS, ids=[c.name for c in REAL_CALLERS])
+def test_caller_server_up(traffic, caller):
+    prepare(traffic, caller)
+    goes_well(traffic, caller)
+    traffic.server.wait_messages(1)
+    traffic.server.wait_idle()
+    check_message(traffic.server.message, caller)
+    eventually(lambda: traffic.entries() == [] and traffic.failed() == [])
+
+
+@pytest.mark.parametrize("caller", REAL_CALLERS, ids=[c.name for c in REAL_CALLERS])
+def test_caller_server_down(traffic, caller):
+    """To the caller all is well; the message waits, and is delivered once when the server is back."""
+    prepare(traffic, caller)
+    traffic.go_down()
+    goes_well(traffic, caller)
+    eventually(lambda: len(traffic.entries()) == 1)
+    if caller.waits:
+        assert sorted(traffic.entries()[0].pending) == sorted(caller.to)
+    server = traffic.come_back()
+    traffic.run_queue()
+    check_message(server.message, caller)
+    traffic.run_queue()
+    assert len(server.messages) == 1
+    assert traffic.entries() == [] and traffic.failed() == []
+
+
+@pytest.mark.parametrize("caller", REAL_CALLERS, ids=[c.name for c in REAL_CALLERS])
+def test_caller_is_told_of_a_refusal(traffic, caller):
+    """Every recipient is refused for good: who listens hears of it, and a copy is kept."""
+    prepare(traffic, caller)
+    traffic.server.script["RCPT"] = "550 5.7.1 not today"
+    code, out, err = traffic.call(caller.argv, caller.stdin)
+    if caller.tells:
+        assert code != 0 or b"550 5.7.1 not today" in out + err, (code, out, err)
+    eventually(lambda: len(traffic.failed()) == 1)
+    assert traffic.entries() == [] and traffic.server.messages == []
+
+
+def git_is_ready():
+    return glob.glob("/usr/lib/git-core/git-send-email") or glob.glob("/usr/share/git-core/git-send-email")
+
+
+@pytest.mark.skipif(not git_is_ready(), reason="git send-email is not installed")
+@pytest.mark.parametrize("state", ["up", "down"])
+def test_git_send_email_series(traffic, state):
+    """Three patches, in order, also where they have waited."""
+    server = traffic.server
+    names = []
+    traffic.machine.file("root/.gitconfig", "[user]\n\tname = Ann\n\temail = ann@example.test\n")
+    for number in range(1, 4):
+        names.append("/root/000%d.patch" % number)
+        traffic.machine.file(names[-1][1:], (
             "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
             "From: Ann <ann@example.test>\nDate: Mon, 2 Feb 2026 10:00:00 +0100\n"
-            "Subject: [PATCH %d/3] part\n\n.leading dot\n---\n-- \n2.39\n") % number))
-    call(sandbox, ["git", "send-email", "--sendmail-cmd=" + caller_path(sandbox), "--to=bob@example.net",
-                   "--bcc=carl@example.net", "--from=Ann <ann@example.test>", "--confirm=never", "--quiet",
-                   "--suppress-cc=all"] + patches,
-         GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="Ann", GIT_AUTHOR_EMAIL=USER, GIT_COMMITTER_NAME="Ann",
-         GIT_COMMITTER_EMAIL=USER)
-    server.wait_messages(3)
-    assert [m.fields("Subject")[0] for m in server.messages] == ["[PATCH %d/3] part" % n for n in range(3)]
+            "Subject: [PATCH %d/3] part\n\n.leading dot\n---\n-- \n2.39\n") % number)
+    if state == "down":
+        traffic.go_down()
+    code, out, err = traffic.call(["git", "send-email", "--from=Ann <ann@example.test>", "--to=bob@example.net",
+                                   "--bcc=carl@example.net", "--confirm=never", "--quiet",
+                                   "--suppress-cc=all"] + names)
+    assert code == 0, (code, out, err)
+    if state == "down":
+        assert len(traffic.entries()) == 3
+        server = traffic.come_back()
+        traffic.run_queue()
+    assert [m.fields("Subject")[0] for m in server.messages] == ["[PATCH %d/3] part" % n for n in (1, 2, 3)]
     for message in server.messages:
         assert sorted(message.recipients) == ["bob@example.net", "carl@example.net"]
+        assert message.sender == USER
         assert b"carl" not in message.data
-        assert message.body.startswith(b".leading dot\r\n")
+        assert message.body == b".leading dot\r\n---\r\n-- \r\n2.39\r\n"
+    assert traffic.entries() == []
 
 
-@pytest.mark.parametrize("program", ["bsd-mailx", "s-nail"])
-def test_mailx(sandbox, mail, program):
-    if not have(program):
-        pytest.skip("%s is not installed" % program)
-    server = mail()
-    link = caller_path(sandbox)
-    # Not every one of them takes HOME's word for where the file is.
-    path = sandbox.file("home/.mailrc", "set %s\n" % (
-        "mta=file://" + link if program == "s-nail" else "sendmail=" + link))
-    call(sandbox, [program, "-s", "by mailx", "bob@example.net"], "hello\n", MAILRC=path)
-    message = server.wait_messages(1)[0]
-    assert message.recipients == ["bob@example.net"]
-    assert message.fields("Subject") == ["by mailx"] and b"hello\r\n" in message.body
+@pytest.mark.skipif(not have("cron"), reason="cron is not installed")
+@pytest.mark.parametrize("state", ["up", "down"])
+def test_cron_daemon(traffic, state):
+    """The daemon itself: the job's mail is sent by its user, in the daemon's own environment."""
+    machine = traffic.machine
+    machine.file("etc/crontab", "")
+    machine.file("etc/cron.d/jobs", "@reboot jobber cat /home/jobber/body\n")
+    machine.file("home/jobber/body", REAL_BODY, 0o644)
+    server = traffic.server
+    if state == "down":
+        traffic.go_down()
+    cron = machine.spawn(["cron", "-f"], traffic.environment())
+    if state == "down":
+        eventually(lambda: len(traffic.entries("jobber")) == 1)
+        assert traffic.entries("jobber")[0].stat.st_uid == JOBBER_ID
+        server = traffic.come_back()
+        traffic.run_queue("jobber")
+    server.wait_messages(1)
+    cron.terminate()
+    cron.wait()
+    message = server.message
+    assert message.recipients == ["bob@example.net"] and message.sender == USER
+    assert message.fields("Subject")[0].startswith("Cron <jobber@")
+    assert message.fields("X-Cron-Env") != []
+    assert decoded(message) == REAL_BODY
+    eventually(lambda: traffic.entries("jobber") == [])
+    assert traffic.entries() == []
+
+
+CHECK_MAILQ = "/usr/lib/nagios/plugins/check_mailq"
+
+
+@pytest.mark.skipif(not os.path.exists(CHECK_MAILQ), reason="check_mailq is not installed")
+def test_check_mailq(traffic):
+    """Monitoring reads mailq as it reads Postfix's."""
+    words = [CHECK_MAILQ, "-M", "postfix", "-w", "1", "-c", "3"]
+    assert traffic.call(words)[:2] == (0, b"OK: postfix mailq reports queue is empty|unsent=0;1;3;0\n")
+    for count, code in ((1, 1), (2, 1), (3, 2)):
+        assert traffic.call(["sendmail", "-odq", "bob@example.net"], "Subject: x\n\nx\n") == (0, b"", b"")
+        result = traffic.call(words)
+        assert result[0] == code and b"unsent=%d;" % count in result[1], result

@@ -51,6 +51,38 @@ def test_C67_copy_of_a_refused_message_holds_all_recipients(sandbox, mail, scrip
     assert sorted(server.message.recipients) == ["a@example.net", "b@example.net"]
 
 
+def test_C64_no_exit_0_where_nobody_would_hear_of_a_refusal(sandbox, mail):
+    """Neither a notice nor a copy can be kept: the words are all that is left."""
+    server = mail(script={"RCPT:b@example.net": NO})
+    os.makedirs(os.path.dirname(sandbox.queue))
+    with open(sandbox.queue, "wb"):
+        pass
+    result = sandbox.run("a@example.net", "b@example.net").failed(67)
+    assert server.message.recipients == ["a@example.net"]
+    assert "<b@example.net>: " + NO in result.text
+    assert "the other recipients are served" in result.text
+
+
+@pytest.mark.parametrize("args, words", [
+    ([], "the sender gets a notice"),
+    (["-f", ""], "a copy is kept: 'pillarbox queue retry "),
+    (["-N", "never"], "no notice is sent"),
+], ids=str)
+def test_C93_verbose_says_who_was_refused_and_who_hears_of_it(sandbox, mail, args, words):
+    mail(script={"RCPT:b@example.net": NO})
+    result = sandbox.run("-v", *args, "a@example.net", "b@example.net")
+    assert result.rc == 0
+    line = [line for line in result.text.splitlines() if "recipient refused" in line][-1]
+    assert "<b@example.net>: " + NO in line and words in line
+
+
+def test_C71_long_words_of_the_server_leave_room_for_the_way_out(sandbox, mail):
+    mail(script={"RCPT": "550 5.1.1 " + "no such person " * 30})
+    result = sandbox.run(*["%d@example.net" % i for i in range(9)]).failed(67)
+    assert len(result.err) <= 1024
+    assert "'pillarbox queue retry %s' sends it again\n" % sandbox.failed()[0].id in result.text
+
+
 @pytest.mark.parametrize("chunking", [False, True])
 def test_messages_behind_a_limit_of_the_connection_go_on_another(sandbox, mail, chunking):
     """421 after five messages, as servers with a limit of the connection say it."""

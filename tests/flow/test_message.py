@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from conftest import USER
+from conftest import USER, is_sanitized
 
 HEAD = (
     b"From: Ann <ann@example.test>\n"
@@ -253,7 +253,7 @@ def test_C37_memory_does_not_grow_with_the_message(sandbox, mail):
     path = sandbox.file("large", HEAD + b"\n" + body)
 
     def limit():
-        if "asan" not in sandbox.build:
+        if not is_sanitized(sandbox.build):
             resource.setrlimit(resource.RLIMIT_DATA, (16 << 20, 16 << 20))
 
     with open(path, "rb") as file:
@@ -751,6 +751,19 @@ def test_C54_force_from(sandbox, mail):
     assert part["Reply-To"].addresses[0].addr_spec == "fran@example.org"
     sandbox.run("-t", "-f", "<>", stdin=text).ok()
     assert server.messages[1].sender == ""
+
+
+def test_C54_force_leaves_no_other_author(sandbox, mail):
+    """Neither a second field nor a second mailbox says another one."""
+    server = mail(account={"from_policy": "force"})
+    for i, text in enumerate((b"From: A <a@example.org>\nTo: b@example.net\nFrom: eve@example.org\n\n",
+                              b"From: %s, eve@example.org\nTo: b@example.net\n\n" % USER.encode(),
+                              b"From: %s\nFrom: eve@example.org\nTo: b@example.net\n\n" % USER.encode())):
+        sandbox.run("-t", stdin=text).ok()
+        data = server.messages[i].data
+        part = email.message_from_bytes(data, policy=email.policy.default)
+        assert [a.addr_spec for f in part.get_all("From") for a in f.addresses] == [USER]
+        assert b"eve@" not in data
 
 
 def test_C58_nothing_private_in_the_header(sandbox, mail):

@@ -15,18 +15,65 @@ struct line {
 	const char *words[MOST_WORDS];
 };
 
+static int words_of(const struct line *line)
+{
+	int count = 0;
+
+	while (count < MOST_WORDS && line->words[count])
+		count++;
+	return count;
+}
+
 /* Arguments are not const for historical reasons; none of them is written to. */
 static bool parse(const struct line *line, struct request *out, struct error *err)
 {
 	static char *argv[MOST_WORDS + 1];
-	int argc = 0;
+	int argc = words_of(line);
 
-	while (argc < MOST_WORDS && line->words[argc]) {
-		argv[argc] = (char *)(uintptr_t)line->words[argc];
-		argc++;
-	}
+	for (int i = 0; i < argc; i++)
+		argv[i] = (char *)(uintptr_t)line->words[i];
 	argv[argc] = NULL;
 	return args_parse(argc, argv, out, err);
+}
+
+/* The same for pillarbox send, whose long options have values. */
+static void send_takes_account_and_file_anywhere(void **state)
+{
+	static const struct line lines[] = {
+		{{"send", "--account", "work", "--config", "file", "-t", "a@b.c"}},
+		{{"send", "-t", "a@b.c", "--account=work", "--config=file"}},
+		{{"send", "--config=other", "a@b.c", "--config", "file", "-a", "work", "-ti"}},
+	};
+	static const struct line faulty[] = {
+		{{"send", "--config"}},
+		{{"send", "a@b.c", "--account"}},
+		{{"send", "--configuration=x"}},
+		{{"send", "--help=x"}},
+	};
+	struct request r;
+	struct error err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		char *argv[MOST_WORDS + 1];
+
+		memcpy(argv, lines[i].words, sizeof(lines[i].words));
+		if (!args_parse_send(words_of(&lines[i]), argv, &r, &err))
+			fail_msg("%zu: %s", i, err.text);
+		assert_string_equal(r.submission.account, "work");
+		assert_string_equal(r.config_file, "file");
+		assert_int_equal(r.submission.operand_count, 1);
+		assert_true(r.submission.reads_headers);
+		/* As sendmail, no word names a file. */
+		assert_false(parse(&lines[i], &r, &err));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(faulty); i++) {
+		char *argv[MOST_WORDS + 1];
+
+		memcpy(argv, faulty[i].words, sizeof(faulty[i].words));
+		assert_false(args_parse_send(words_of(&faulty[i]), argv, &r, &err));
+		assert_int_equal(err.exit_code, EX_USAGE);
+	}
 }
 
 /* The operands with blanks between them. */
@@ -460,10 +507,10 @@ static void an_empty_argv_is_a_call_without_words(void **state)
 static bool parse_send(const struct line *line, struct request *out, struct error *err)
 {
 	static char *argv[MOST_WORDS + 1];
-	int argc = 0;
+	int argc = words_of(line);
 
-	for (; argc < MOST_WORDS && line->words[argc]; argc++)
-		argv[argc] = (char *)(uintptr_t)line->words[argc];
+	for (int i = 0; i < argc; i++)
+		argv[i] = (char *)(uintptr_t)line->words[i];
 	argv[argc] = NULL;
 	return args_parse_send(argc, argv, out, err);
 }
@@ -606,6 +653,7 @@ int main(void)
 		cmocka_unit_test(what_is_unknown_is_refused),
 		cmocka_unit_test(a_daemon_is_pointed_to_the_runner),
 		cmocka_unit_test(an_empty_argv_is_a_call_without_words),
+		cmocka_unit_test(send_takes_account_and_file_anywhere),
 		cmocka_unit_test(the_tool_takes_long_options_besides),
 		cmocka_unit_test(forms_of_deliver_by),
 		cmocka_unit_test(bad_demands_are_faults_of_usage),

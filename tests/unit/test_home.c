@@ -36,7 +36,7 @@ static void home_is_believed_where_it_is_ours(void **state UNUSED)
 
 static void else_the_passwd_entry_tells(void **state UNUSED)
 {
-	static const char *const bad[] = {"", "relative", "/none/such/home", "~"};
+	static const char *const bad[] = {"", "relative", "/none/such/home", "~", "/"};
 	struct arena arena = {0};
 
 	expect_passwd_home(&arena);

@@ -21,6 +21,7 @@ static void resolver_init(struct resolver *r, const char *text)
 	if (!config_read(&places, write_fault_line, &faults, &r->config))
 		fail_msg("%s", buf_text(&faults));
 	names_init(&r->names, &r->config);
+	r->names.knows_caller = true;
 	r->names.login = "ann";
 	r->names.full_name = "Ann Lee";
 	r->names.host = "box";
