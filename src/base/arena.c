@@ -10,7 +10,7 @@
 
 /* Small blocks first, for the many short runs; each next one is twice as
  * large, up to a limit. */
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20 };
+enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 1 << 20 };
 
 struct arena_block {
 	struct arena_block *before;

@@ -77,7 +77,13 @@ void buf_add_text(struct buf *b, const char *text)
 
 void buf_add_char(struct buf *b, char c)
 {
-	buf_add(b, (struct slice){&c, 1});
+	char *room = buf_room(b, 1);
+
+	if (!room)
+		return;
+	room[0] = c;
+	room[1] = '\0';
+	b->len++;
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -14,10 +14,12 @@ void fd_close(int *fd)
 
 bool file_open_standard(bool *stdin_was_open, struct error *err)
 {
-	*stdin_was_open = fcntl(STDIN_FILENO, F_GETFD) >= 0;
+	*stdin_was_open = true;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
+		if (fd == STDIN_FILENO)
+			*stdin_was_open = false;
 		if (open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd)
 			return error_errno(
 				err, EX_OSERR, "cannot open /dev/null for a closed descriptor");

@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-enum { LONGEST_LINE = 8192, LONGEST_VALUE = 1024 };
+enum { LONGEST_LINE = 65536, LONGEST_VALUE = 1024 };
 
 static struct {
 	const char *program;
@@ -87,9 +87,15 @@ static void write_json(
 	json_text(&json, "program", target.program);
 	json_number(&json, "pid", (int64_t)getpid());
 	json_text(&json, "event", event);
-	for (size_t i = 0; i < count; i++)
-		if (fields[i].value)
-			json_text(&json, fields[i].name, fields[i].value);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(buf_done) struct buf clean = BUF(4 * LONGEST_VALUE);
+
+		if (!fields[i].value)
+			continue;
+		/* What is cut is cut here: half a line would be no JSON. */
+		text_sanitize(&clean, slice_of(fields[i].value), LONGEST_VALUE);
+		json_text(&json, fields[i].name, buf_text(&clean));
+	}
 	json_close(&json, '}');
 }
 

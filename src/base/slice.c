@@ -56,13 +56,6 @@ struct slice slice_trim(struct slice s)
 	return s;
 }
 
-size_t slice_find(struct slice s, char c)
-{
-	const char *at = s.len > 0 ? memchr(s.ptr, c, s.len) : NULL;
-
-	return at ? (size_t)(at - s.ptr) : s.len;
-}
-
 size_t slice_search(struct slice s, struct slice needle)
 {
 	const char *at = s.len > 0 ? memmem(s.ptr, s.len, needle.ptr, needle.len) : NULL;
@@ -80,6 +73,11 @@ bool slice_has_8bit(struct slice s)
 	for (; s.len - at >= sizeof(words); at += sizeof(words)) {
 		memcpy(words, s.ptr + at, sizeof(words));
 		if (((words[0] | words[1] | words[2] | words[3]) & high_bits) != 0)
+			return true;
+	}
+	for (; s.len - at >= sizeof(words[0]); at += sizeof(words[0])) {
+		memcpy(words, s.ptr + at, sizeof(words[0]));
+		if ((words[0] & high_bits) != 0)
 			return true;
 	}
 	for (; at < s.len; at++)

@@ -60,7 +60,12 @@ bool slice_iends(struct slice s, struct slice suffix);
 struct slice slice_trim(struct slice s);
 
 /** Place of the first octet c in s, or s.len where there is none. */
-size_t slice_find(struct slice s, char c);
+static inline size_t slice_find(struct slice s, char c)
+{
+	const char *at = s.len > 0 ? memchr(s.ptr, c, s.len) : NULL;
+
+	return at ? (size_t)(at - s.ptr) : s.len;
+}
 
 /** Place of the first occurrence of `needle` in s, or s.len where there is none. */
 size_t slice_search(struct slice s, struct slice needle);

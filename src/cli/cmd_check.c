@@ -65,7 +65,7 @@ static bool check_account(const struct account *a, bool verbose, struct error *e
 	deliver_close(link);
 	printf("  result   connected, %s%s\n",
 		a->tls == ACCOUNT_TLS_NONE ? "without TLS" : "certificate verified",
-		a->user ? ", logged in" : "");
+		deliver_logs_in(a) ? ", logged in" : "");
 	return true;
 }
 

@@ -51,7 +51,7 @@ struct recipient {
 	const char *orcpt;   /* "rfc822;user@x" in xtext, or NULL (RFC 3461 section 4.2) */
 	unsigned notify;     /* bits of enum dsn_notify */
 	enum recipient_state state;
-	bool is_told;        /* the sender knows that it failed; not kept in files */
+	bool is_told;        /* the sender knows that it failed; FAILED in a queue file says so */
 	struct outcome last; /* texts live in the envelope's arena */
 };
 

@@ -114,8 +114,13 @@ size_t header_remove(struct header *h, const char *name)
 
 size_t header_remove_from(struct header *h, const char *name, size_t from)
 {
+	const struct header_field *first = header_find(h, name, from);
 	struct slice wanted = slice_of(name);
-	size_t kept = from < h->count ? from : h->count;
+
+	if (!first)
+		return 0;
+
+	size_t kept = header_place(h, first);
 
 	for (size_t i = kept; i < h->count; i++) {
 		if (is_named(&h->fields[i], wanted))
@@ -215,12 +220,6 @@ const char *header_unfold(struct arena *arena, struct slice body)
 			text[kept++] = text[i];
 	text[kept] = '\0';
 	return text;
-}
-
-bool header_is_resent(const struct header_field *field)
-{
-	return field->name.len > 7 && (field->name.ptr[0] | 0x20) == 'r' &&
-	       slice_istarts(field->name, SLICE("Resent-"));
 }
 
 /* 'x': an octet of a field name, RFC 5322 section 3.6.8. */

@@ -43,7 +43,11 @@ void header_parse(struct header *h, struct slice block);
 const struct header_field *header_find(const struct header *h, const char *name, size_t from);
 
 /** True for Resent-From and all others of a resending, RFC 5322 section 3.6.6. */
-bool header_is_resent(const struct header_field *field);
+static inline bool header_is_resent(const struct header_field *field)
+{
+	return field->name.len > 7 && (field->name.ptr[0] | 0x20) == 'r' &&
+	       slice_istarts(field->name, SLICE("Resent-"));
+}
 
 /** Place of a field that header_find returned. */
 size_t header_place(const struct header *h, const struct header_field *field);

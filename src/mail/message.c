@@ -84,6 +84,8 @@ static bool hold(struct reader *r, struct slice text, struct error *err)
 
 static void forget_held(struct reader *r)
 {
+	if (r->held.len == 0)
+		return;
 	buf_clear(&r->held);
 	r->line_at = 0;
 }

@@ -1,7 +1,6 @@
 #include "net/stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -18,12 +17,8 @@
 struct stream *stream_new(int fd, const char *peer)
 {
 	struct stream *s = mem_alloc(sizeof(*s));
-	int flags = fcntl(fd, F_GETFL);
 	int on = 1;
 
-	if (flags >= 0 && (flags & O_NONBLOCK) == 0)
-		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	/* Fails for a unix socket, which knows no such delay. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	s->fd = fd;

@@ -9,8 +9,8 @@
 struct stream;
 
 /**
- * Takes over a connected socket: sets it non-blocking, close-on-exec, and
- * TCP_NODELAY where it is TCP.
+ * Takes over a connected socket, which is close-on-exec already; sets
+ * TCP_NODELAY where it is TCP. No call on it blocks, whatever its mode.
  *
  * peer  "host:port" for the words of errors; copied
  */

@@ -85,11 +85,11 @@ static bool write_sender(const struct entry *e, struct buf *out, struct error *e
 
 static bool write_recipient(const struct recipient *r, struct buf *out, struct error *err)
 {
-	char notify[ENTRY_NOTIFY_SPACE];
+	char notify[ENTRY_NOTIFY_SPACE] = "";
 
 	if (!entry_is_address(slice_of(r->address)) || !entry_is_state((char)r->state))
 		return error_set(err, EX_DATAERR, "a recipient cannot be stored in the queue");
-	if (!entry_notify_text(r->notify, notify))
+	if (r->notify != 0 && !entry_notify_text(r->notify, notify))
 		return error_set(err, EX_DATAERR, "NOTIFY cannot be stored in the queue");
 	buf_add_char(out, (char)r->state);
 	buf_add_char(out, ' ');

@@ -259,6 +259,7 @@ static struct recipient *add_recipient(
 	if (e->envelope.count == index)
 		return NULL;
 	recipient->state = (enum recipient_state)state;
+	recipient->is_told = state == RECIPIENT_FAILED;
 	e->recipient_offsets[index] = r->line_at;
 	e->recorded_states[index] = state;
 	return recipient;

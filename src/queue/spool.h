@@ -109,8 +109,8 @@ enum spool_claim_result spool_peek(
 void spool_release(struct spool_item *item);
 
 /**
- * Writes the state octets of recipients that changed; with sync, waits until
- * they are on disk. Fails with EX_IOERR or EX_TEMPFAIL.
+ * Writes the state octets of recipients that changed, FAILED only where
+ * is_told says that the sender knows; with sync, waits until they are on disk. Fails with EX_IOERR or EX_TEMPFAIL.
  */
 bool spool_write_states(struct spool_item *item, bool sync, struct error *err) NODISCARD;
 

@@ -28,9 +28,12 @@ bool spool_write_states(struct spool_item *item, bool sync, struct error *err)
 	bool has_written = false;
 
 	for (size_t i = 0; i < e->envelope.count; i++) {
-		char state = (char)e->envelope.recipients[i].state;
+		const struct recipient *r = &e->envelope.recipients[i];
+		char state = (char)r->state;
 
-		if (e->recorded_states[i] == state)
+		/* F means that the sender was told: a crash before that must leave a
+		 * recipient who is refused again, and told of then. */
+		if (e->recorded_states[i] == state || (state == RECIPIENT_FAILED && !r->is_told))
 			continue;
 		if (!file_write_at(item->fd, (struct slice){&state, 1}, e->recipient_offsets[i],
 			    item->id, err))

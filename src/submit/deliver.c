@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "config/host.h"
 #include "config/secret.h"
 #include "smtp/caps.h"
 
@@ -35,7 +36,7 @@ static bool give_secret(void *context, UNUSED bool fresh, struct buf *out, struc
 	return secret_get(d->account, out, err);
 }
 
-static bool logs_in(const struct account *a)
+bool deliver_logs_in(const struct account *a)
 {
 	for (size_t i = 0; i < a->auth.count; i++)
 		if (strcmp(a->auth.items[i], "none") == 0)
@@ -48,18 +49,12 @@ bool deliver_check(const struct account *account, struct error *err)
 	CLEANUP(buf_wipe) struct buf secret = BUF(65536);
 
 	/* A command may ask the person something: it runs once, when its answer is needed. */
-	if (!logs_in(account) || account->password_command)
+	if (!deliver_logs_in(account) || account->password_command)
 		return true;
 	for (size_t i = 0; i < account->auth.count; i++)
 		if (strcmp(account->auth.items[i], "external") == 0)
 			return true;
 	return secret_get(account, &secret, err);
-}
-
-static bool is_loopback(const char *host)
-{
-	return slice_ieq(slice_of(host), SLICE("localhost")) || strcmp(host, "::1") == 0 ||
-	       slice_starts(slice_of(host), SLICE("127."));
 }
 
 static uint16_t port_of(const struct account *a)
@@ -81,14 +76,13 @@ static void fill_login(struct deliverer *d)
 	d->auth = BUF(1024);
 	for (size_t i = 0; i < a->auth.count; i++)
 		buf_printf(&d->auth, "%s%s", i > 0 ? " " : "", a->auth.items[i]);
-	p->auth = logs_in(a) || a->tls_cert_file ? buf_text(&d->auth) : "none";
+	p->auth = deliver_logs_in(a) || a->tls_cert_file ? buf_text(&d->auth) : "none";
 	if (!*p->auth)
 		p->auth = "auto";
 	p->user = a->user;
-	p->secret = logs_in(a) ? give_secret : NULL;
+	p->secret = deliver_logs_in(a) ? give_secret : NULL;
 	p->secret_context = d;
 	p->secret_can_refresh = a->password_command != NULL;
-	p->clear_login_allowed = a->insecure_login || a->socket;
 }
 
 static void fill_params(struct deliverer *d, const struct deliver_mode *mode)
@@ -195,7 +189,7 @@ static bool open_host(
 	if (d->account->tls != ACCOUNT_TLS_NONE)
 		p->tls = d->host.implicit_tls ? SMTP_TLS_IMPLICIT : SMTP_TLS_STARTTLS;
 	p->clear_login_allowed =
-		d->account->insecure_login || d->account->socket || is_loopback(d->host.name);
+		d->account->insecure_login || d->account->socket || host_is_loopback(d->host.name);
 	p->connect_ms = left > 0 ? left : 1;
 	return smtp_open(p, &d->session, err);
 }

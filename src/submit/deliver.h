@@ -22,6 +22,9 @@ struct deliverer;
  */
 bool deliver_check(const struct account *account, struct error *err) NODISCARD;
 
+/** True when the account logs in with a user and a secret. */
+bool deliver_logs_in(const struct account *account);
+
 /**
  * Connects to the account's first host that works and logs in.
  *

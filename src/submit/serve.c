@@ -19,10 +19,18 @@ static bool check_recipient(void *context, const char *address, struct error *er
 {
 	struct service *s = context;
 	CLEANUP(envelope_done) struct envelope scratch = {.sender = ""};
+	struct arena kept = s->names.arena;
 	struct mailbox box;
 
-	return address_parse_one(&s->names.arena, slice_of(address), &box, err) &&
-	       names_add_recipient(&s->names, &box, &scratch, err);
+	/* A client may ask for ever: what one answer takes goes with it. */
+	s->names.arena = (struct arena){0};
+
+	bool is_known = address_parse_one(&s->names.arena, slice_of(address), &box, err) &&
+			names_add_recipient(&s->names, &box, &scratch, err);
+
+	arena_done(&s->names.arena);
+	s->names.arena = kept;
+	return is_known;
 }
 
 /* Brackets keep a recipient one mailbox, whatever commas its quotes hold. */

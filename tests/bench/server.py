@@ -115,6 +115,7 @@ class Server(smarthost.Smarthost):
             users={USER: PASSWORD},
             mechanisms=("PLAIN",),
             extensions=extensions,
+            ipv6=True,  # no client shall have to try "localhost" twice
             **more,
         )
         self.discards = discards

@@ -122,12 +122,15 @@ class Machine:
         self.file("root/.config/pillarbox/config", text, 0o600)
         self.file("home/jobber/.config/pillarbox/config", text, 0o600, JOBBER_ID)
 
+    def words(self, argv):
+        """The argv that runs a command on this machine."""
+        return ALONE + ["sh", "-c", ENTER, "sh", self.layers] + argv
+
     def spawn(self, argv, env, user=None, **more):
         if user:
             argv = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] + argv
             env = dict(env, HOME="/home/" + user, USER=user, LOGNAME=user)
-        words = ALONE + ["sh", "-c", ENTER, "sh", self.layers] + argv
-        child = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        child = subprocess.Popen(self.words(argv), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, **more)
         self.children.append(child)
         return child

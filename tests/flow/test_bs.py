@@ -2,13 +2,14 @@
 
 import os
 import re
+import resource
 import select
 import signal
 import time
 
 import pytest
 
-from conftest import MESSAGE, USER, eventually
+from conftest import MESSAGE, USER, eventually, is_sanitized
 
 CRLF_MESSAGE = MESSAGE.replace("\n", "\r\n").encode()
 
@@ -474,3 +475,17 @@ def test_C90_many_messages_in_one_session(sandbox, mail):
         client.data(b"Subject: %d\r\n\r\nbody\r\n" % number, 250)
     client.quit()
     assert [m.fields("Subject")[0] for m in server.messages] == [str(n) for n in range(20)]
+
+
+def test_C90_memory_does_not_grow_with_the_session(sandbox, mail):
+    """C90: a client that asks for ever gets its answers out of little memory."""
+    mail()
+    transaction = b"MAIL FROM:<ann@example.test>\r\n" + b"RCPT TO:<bob@example.net>\r\n" * 30 + b"RSET\r\n"
+
+    def limit():
+        if not is_sanitized(sandbox.build):
+            resource.setrlimit(resource.RLIMIT_DATA, (16 << 20, 16 << 20))
+
+    result = sandbox.run("-bs", stdin=b"EHLO c\r\n" + transaction * 6000 + b"QUIT\r\n", preexec_fn=limit)
+    assert result.rc == 0, result.text
+    assert result.out.count(b"250 2.1.5 ") == 30 * 6000

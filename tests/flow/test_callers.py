@@ -4,6 +4,10 @@ import email
 import email.policy
 import glob
 import os
+import pty
+import select
+import signal
+import time
 
 import pytest
 
@@ -290,6 +294,65 @@ def test_cron_daemon(traffic, state):
     assert decoded(message) == REAL_BODY
     eventually(lambda: traffic.entries("jobber") == [])
     assert traffic.entries() == []
+
+
+class Screen:
+    """A program on a terminal of its own: types when it shows what is awaited."""
+
+    def __init__(self, argv, env):
+        self.seen = b""
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execvpe(argv[0], argv, env)
+
+    def wait_for(self, text):
+        deadline = time.monotonic() + 20
+        while text not in self.seen:
+            assert time.monotonic() < deadline, self.seen
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                self.seen += os.read(self.terminal, 4096)
+        self.seen = b""
+
+    def type(self, keys):
+        os.write(self.terminal, keys)
+
+    def done(self):
+        os.close(self.terminal)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+@pytest.mark.skipif(not have("alpine"), reason="alpine is not installed")
+@pytest.mark.parametrize("state", ["up", "down"])
+def test_alpine(traffic, state):
+    """It speaks SMTP to `sendmail -bs -odb -oem`, and ends as soon as that has taken the message."""
+    server = traffic.server
+    traffic.machine.file("root/.pinerc", (
+        "user-domain=example.test\nlast-version-used=7.00\nnew-version-threshold=99.99\n"
+        "feature-list=quell-folder-internal-msg\ncustomized-hdrs=From: ann@example.test\n"
+        "inbox-path=/root/inbox\ndefault-fcc=\"\"\n"), 0o600)
+    traffic.machine.file("root/inbox", "", 0o600)
+    if state == "down":
+        traffic.go_down()
+    screen = Screen(traffic.machine.words(["alpine", "-url", "mailto:bob@example.net?subject=by%20alpine&body=hello"]),
+                    dict(traffic.environment(), TERM="vt100"))
+    try:
+        screen.wait_for(b"hello")
+        screen.type(b"\x18")
+        screen.wait_for(b"Send message?")
+        screen.type(b"y")
+        screen.wait_for(b"Alpine finished")
+        if state == "down":
+            eventually(lambda: traffic.entries() and "refused" in traffic.entries()[0].status)
+            server = traffic.come_back()
+            traffic.run_queue()
+        server.wait_messages(1)
+    finally:
+        screen.done()
+    message = server.message
+    assert (message.sender, message.recipients) == (USER, ["bob@example.net"])
+    assert message.fields("Subject") == ["by alpine"] and message.body == b"hello\r\n"
+    eventually(lambda: traffic.entries() == [])
 
 
 CHECK_MAILQ = "/usr/lib/nagios/plugins/check_mailq"

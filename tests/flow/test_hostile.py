@@ -541,7 +541,9 @@ def test_replies_in_single_octets(sandbox, mail):
     def spell(context):
         return [bytes([o]) for o in context.default.replace("\n", "\r\n").encode() + b"\r\n"]
 
-    server = mail(script={stage: spell for stage in ("GREETING", "EHLO", "EHLO:TLS", "MAIL", "RCPT", "DATA",
+    # On a busy machine so many small pieces take their time.
+    server = mail(account={"connect_timeout": "60s"},
+                  script={stage: spell for stage in ("GREETING", "EHLO", "EHLO:TLS", "MAIL", "RCPT", "DATA",
                                                      "FINAL")})
     sandbox.run("-t").ok()
     assert len(server.messages) == 1

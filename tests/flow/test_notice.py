@@ -240,6 +240,20 @@ def test_C68_partly_refused_in_a_run(sandbox, mail):
     assert sandbox.entries() == [] and sandbox.failed() == []
 
 
+def test_C68_refused_once_while_others_wait(sandbox, mail):
+    """C68: one refused, one greylisted: the sender hears of the refusal once, not at each run."""
+    server = mail(script=dict(NOBODY, **{"RCPT:dora@example.org": "450 4.2.0 grey"}))
+    queue_one(sandbox, "carl@example.net", "dora@example.org")
+    for _ in range(3):
+        sandbox.run("-q", stdin=None).ok()
+    assert len(server.messages) == 1
+    _, _, found, _ = the_notice(server, 1)
+    assert list(found) == ["carl@example.net"]
+    assert sandbox.entry().states == {"carl@example.net": "F", "dora@example.org": "R"}
+    attempts = [r.address for c in server.connections for t in c.transactions for r in t.attempts]
+    assert attempts.count("carl@example.net") == 1
+
+
 def test_C69_expired(sandbox, mail):
     """C69: given up after the usual limits, with the server's last words."""
     server = mail(script={"RCPT": "450 4.2.0 greylisted for ever"})

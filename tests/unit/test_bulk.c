@@ -110,10 +110,27 @@ static void the_window_is_kept(void **state)
 	load_init(&load, 3);
 	load_play(&load, 2,
 		SCRIPT(CHUNKED, M(0), R(0), B, "< RSET", M(1), R(1), B, "idle", "> 250 a",
-			"> 250 b", "> 250 c", "< RSET", M(2), R(2), B, "> 250 r", "> 250 a",
-			"> 250 b", "> 250 c", "> 250 r", "> 250 a", "> 250 b", "> 250 c", "< QUIT",
-			"end"));
+			"> 250 b", "> 250 c", "> 250 r", "> 250 a", "> 250 b", "> 250 c", M(2),
+			R(2), B, "> 250 a", "> 250 b", "> 250 c", "< QUIT", "end"));
 	assert_load(&load, "DDD");
+	load_done(&load);
+}
+
+/* One flight for several, and the server still has something to do meanwhile. */
+static void the_window_is_filled_when_most_of_it_has_landed(void **state)
+{
+	struct load load;
+
+	(void)state;
+	load_init(&load, 6);
+	load_play(&load, 4,
+		SCRIPT(CHUNKED, M(0), R(0), B, "< RSET", M(1), R(1), B, "< RSET", M(2), R(2), B,
+			"< RSET", M(3), R(3), B, "> 250 a", "> 250 b", "> 250 c", "> 250 r",
+			"> 250 a", "> 250 b", "> 250 c", "idle", "> 250 r", "> 250 a", "> 250 b",
+			"> 250 c", "< RSET", M(4), R(4), B, "< RSET", M(5), R(5), B, "> 250 r",
+			"> 250 a", "> 250 b", "> 250 c", "> 250 r", "> 250 a", "> 250 b", "> 250 c",
+			"> 250 r", "> 250 a", "> 250 b", "> 250 c", "< QUIT", "end"));
+	assert_load(&load, "DDDDDD");
 	load_done(&load);
 }
 
@@ -143,9 +160,9 @@ static void a_lost_connection_leaves_the_window_in_doubt(void **state)
 
 	(void)state;
 	load_init(&load, 5);
-	load_play(&load, 3,
+	load_play(&load, 4,
 		SCRIPT(CHUNKED, M(0), R(0), B, "< RSET", M(1), R(1), B, "< RSET", M(2), R(2), B,
-			"> 250 a", "> 250 b", "> 250 c", "< RSET", M(3), R(3), B));
+			"< RSET", M(3), R(3), B, "> 250 a", "> 250 b", "> 250 c"));
 	assert_load(&load, "DSSSR");
 	for (size_t i = 1; i < 4; i++)
 		assert_int_equal(load.errors[i].fate, FATE_UNCERTAIN);
@@ -269,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_transactions_share_a_flight),
 		cmocka_unit_test(the_window_is_kept),
+		cmocka_unit_test(the_window_is_filled_when_most_of_it_has_landed),
 		cmocka_unit_test(an_error_touches_its_own_message_alone),
 		cmocka_unit_test(a_lost_connection_leaves_the_window_in_doubt),
 		cmocka_unit_test(a_closing_server_leaves_no_doubt),

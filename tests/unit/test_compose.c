@@ -55,10 +55,8 @@ static bool compose(struct draft *d, const char *message)
 
 static void composes(struct draft *d, const char *message)
 {
-	if (!compose(d, message)) {
-		fprintf(stderr, "NOT %s -> %s\n", message, d->err.text);
-		fail();
-	}
+	if (!compose(d, message))
+		fail_msg("%s: %s", message, d->err.text);
 }
 
 static void fails(struct draft *d, const char *message, int code, const char *words)
