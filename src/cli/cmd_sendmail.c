@@ -170,7 +170,7 @@ static int act(const struct request *r, const struct config *config)
 static bool answers_at_once(const struct request *r)
 {
 	if (r->mode == MODE_HELP)
-		args_print_help();
+		args_print_help(r->is_send);
 	if (r->mode == MODE_VERSION)
 		puts("pillarbox " PILLARBOX_VERSION);
 	return r->mode == MODE_HELP || r->mode == MODE_VERSION || r->mode == MODE_NOTHING;
