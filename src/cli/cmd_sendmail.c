@@ -50,7 +50,7 @@ static void say_outcome(const struct request *r, const struct submit_report *rep
 		error_prefix(&why, "queued as %s", report->id);
 	else
 		error_set(&why, EX_OK, "queued as %s", report->id);
-	print_error(program, &why);
+	print_fault(program, &why);
 }
 
 static int send_message(const struct request *r, struct outbox *outbox)
