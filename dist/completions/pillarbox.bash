@@ -28,13 +28,21 @@ _pillarbox()
 		mapfile -t COMPREPLY < <(compgen -W "1m 5m 15m 1h" -- "$current")
 		return
 		;;
+	--deliver-by | --hold-for)
+		mapfile -t COMPREPLY < <(compgen -W "15m 1h 4h 1d" -- "$current")
+		return
+		;;
+	--priority)
+		mapfile -t COMPREPLY < <(compgen -W "-9 -6 -3 0 3 6 9" -- "$current")
+		return
+		;;
 	esac
 
 	# The word at the cursor names no subcommand yet.
 	case $COMP_CWORD:${COMP_WORDS[1]}:${COMP_WORDS[2]:-} in
 	1:*) words="send queue check explain --help --version" ;;
 	2:queue:*) words="list show run retry hold release delete --check --json" ;;
-	*:send:*) words="--account --config -t -i -v -f -F -N -R -V -odb -odq" ;;
+	*:send:*) words="--account --config --require-tls --deliver-by --priority --hold-for --help -t -i -v -f -F -N -R -V -odb -odq" ;;
 	*:check:*) words="--account --config" ;;
 	*:queue:show | *:queue:hold | *:queue:release | *:queue:delete) words=$(_pillarbox_ids) ;;
 	*:queue:retry) words="--all $(_pillarbox_ids)" ;;

@@ -25,6 +25,12 @@ complete -c pillarbox -n '__fish_seen_subcommand_from send check' -l account -x 
     -a '(__pillarbox_accounts)' -d 'use this account'
 complete -c pillarbox -n '__fish_seen_subcommand_from send check' -l config -r -F -d 'read this file'
 
+set -l is_send '__fish_seen_subcommand_from send'
+complete -c pillarbox -n $is_send -l require-tls -d 'demand TLS on the whole way'
+complete -c pillarbox -n $is_send -l deliver-by -x -a '15m 1h 4h 1d' -d 'demand delivery within a time'
+complete -c pillarbox -n $is_send -l priority -x -a '-9 -6 -3 0 3 6 9' -d 'priority of the message'
+complete -c pillarbox -n $is_send -l hold-for -x -a '15m 1h 4h 1d' -d 'time to hold the message back'
+
 set -l is_queue '__fish_seen_subcommand_from queue'
 set -l is_bare "$is_queue; and not __fish_seen_subcommand_from $actions"
 complete -c pillarbox -n $is_bare -a list -d 'show what waits'

@@ -60,7 +60,10 @@ _pillarbox()
 	(( CURRENT-- ))
 	case $words[1] in
 	send) _arguments '--account[use this account]:account:_pillarbox_accounts' \
-		'--config[read this file]:file:_files' '-t[recipients from the header]' \
+		'--config[read this file]:file:_files' '--require-tls[demand TLS on the whole way]' \
+		'--deliver-by[demand delivery within a time]:time:(15m 1h 4h 1d)' \
+		'--priority[priority of the message]:number:(-9 -6 -3 0 3 6 9)' \
+		'--hold-for[time to hold the message back]:time:(15m 1h 4h 1d)' '-t[recipients from the header]' \
 		'-v[show the dialogue]' '-f[envelope sender]:address:' '*:recipient:_email_addresses' ;;
 	check) _arguments '--account[only this account]:account:_pillarbox_accounts' \
 		'--config[read this file]:file:_files' ;;

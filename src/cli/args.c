@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "cli/send_args.h"
 
 /* Where an option's value stands. */
 enum value {
@@ -351,45 +352,35 @@ static bool set_version(struct request *r, UNUSED const char *value, UNUSED stru
 	return true;
 }
 
-static bool set_config(struct request *r, const char *value, UNUSED struct error *err)
-{
-	r->config_file = value;
-	return true;
-}
-
-static const struct long_option {
-	struct slice name;
-	bool takes_value;
-	bool of_send; /* of pillarbox send alone */
-	option_fn *apply;
-} long_options[] = {
-	{{"--help", 6}, false, false, set_help},
-	{{"--version", 9}, false, false, set_version},
-	{{"--account", 9}, true, true, set_account},
-	{{"--config", 8}, true, true, set_config},
+/* What every program knows; `pillarbox send` has a table of its own besides. */
+static const struct send_option long_options[] = {
+	{"--help", NULL, set_help, NULL},
+	{"--version", NULL, set_version, NULL},
 };
 
-/* "--name", "--name value" or "--name=value". */
-static bool apply_long(struct request *r, const char *word, bool is_send, struct words_left *left,
-	struct error *err)
+static const struct send_option *find_long(const struct request *r, struct slice name)
 {
-	struct slice whole = slice_of(word);
-	size_t equals = slice_find(whole, '=');
+	for (size_t i = 0; i < ARRAY_LEN(long_options); i++)
+		if (slice_eq(name, slice_of(long_options[i].name)))
+			return &long_options[i];
+	return r->is_send ? send_option_find(name) : NULL;
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(long_options); i++) {
-		const struct long_option *o = &long_options[i];
-		const char *value = NULL;
+/* "--name", "--name value" or "--name=value"; a value may begin with "-". */
+static bool apply_long(
+	struct request *r, const char *word, struct words_left *left, struct error *err)
+{
+	size_t equals = slice_find(slice_of(word), '=');
+	const struct send_option *o = find_long(r, slice_upto(slice_of(word), equals));
+	const char *value = word[equals] == '=' ? word + equals + 1 : NULL;
 
-		if (!slice_eq(o->name, slice_upto(whole, equals)) || (o->of_send && !is_send) ||
-			(!o->takes_value && equals < whole.len))
-			continue;
-		if (o->takes_value)
-			value = equals < whole.len ? word + equals + 1 : next_word(left);
-		if (o->takes_value && !value)
-			return error_set(err, EX_USAGE, "option %s needs a value", word);
-		return o->apply(r, value, err);
-	}
-	return unknown_option(word, '-', err);
+	if (!o || (value && !o->value_name))
+		return unknown_option(word, '-', err);
+	if (o->value_name && !value)
+		value = next_word(left);
+	if (o->value_name && !value)
+		return error_set(err, EX_USAGE, "option %s needs a value", o->name);
+	return o->apply(r, value, err);
 }
 
 static void mode_of_name(struct request *r, const char *name)
@@ -415,7 +406,7 @@ static bool check_operands(const struct request *r, bool asks_queue, struct erro
 
 static bool parse(int argc, char **argv, bool is_send, struct request *out, struct error *err)
 {
-	struct request r = {.mode = MODE_SEND};
+	struct request r = {.mode = MODE_SEND, .is_send = is_send};
 	struct words_left left = {argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv};
 	size_t operands = 0;
 	char **kept = left.words;
@@ -432,7 +423,7 @@ static bool parse(int argc, char **argv, bool is_send, struct request *out, stru
 		}
 		if (word[1] == '\0')
 			return unknown_option(word, '-', err);
-		if (word[1] == '-' ? !apply_long(&r, word, is_send, &left, err)
+		if (word[1] == '-' ? !apply_long(&r, word, &left, err)
 				   : !apply_cluster(&r, word, &left, err))
 			return false;
 	}
@@ -457,10 +448,11 @@ bool args_parse_send(int argc, char **argv, struct request *out, struct error *e
 	return parse(argc, argv, true, out, err);
 }
 
-void args_print_help(void)
+void args_print_help(bool is_send)
 {
-	puts("usage: sendmail [options] [--] [recipient ...] < message\n"
-	     "\n"
+	printf("usage: %s [options] [--] [recipient ...] < message\n",
+		is_send ? "pillarbox send" : "sendmail");
+	puts("\n"
 	     "Reads a message to its end and submits it to the smarthost of the configuration.\n"
 	     "Exit 0: every recipient was accepted, or the message is safe in the queue.\n");
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
@@ -472,6 +464,8 @@ void args_print_help(void)
 			options[i].value_name ? options[i].value_name : "");
 		printf("  %-14s %s\n", form, options[i].help);
 	}
+	if (is_send)
+		send_options_print();
 	puts("  --help         this text\n"
 	     "  --version      the version\n"
 	     "\n"

@@ -28,6 +28,7 @@ struct queue_filter {
 
 struct request {
 	enum mode mode;
+	bool is_send; /* called as `pillarbox send` */
 	bool verbose; /* -v */
 	struct queue_filter filter;
 	const char *config_file;     /* --config, of pillarbox send; else NULL */
@@ -48,10 +49,11 @@ struct request {
 bool args_parse(int argc, char **argv, struct request *out, struct error *err) NODISCARD;
 
 /**
- * The same for `pillarbox send`, which takes --account NAME and --config FILE
- * as well: the one command line on which a person may name a file.
+ * The same for `pillarbox send`, which takes the options of cli/send_args.h as
+ * well, --config FILE among them: the one command line on which a person may
+ * name a file.
  */
 bool args_parse_send(int argc, char **argv, struct request *out, struct error *err) NODISCARD;
 
-/** Prints the table of options to standard output. */
-void args_print_help(void);
+/** Prints the table of options, those of `pillarbox send` where asked for, to standard output. */
+void args_print_help(bool is_send);

@@ -14,7 +14,7 @@ static char program[] = "pillarbox";
 
 static int fail(const struct error *err)
 {
-	print_error(program, err);
+	print_fault(program, err);
 	return err->exit_code;
 }
 

@@ -77,6 +77,6 @@ int pillarbox_explain(int argc, char **argv)
 		error_set(&err, EX_USAGE, "there is no key or exit code '%.64s'%s", argv[1],
 			buf_text(&meant));
 	}
-	print_error("pillarbox", &err);
+	print_fault("pillarbox", &err);
 	return EX_USAGE;
 }

@@ -86,7 +86,7 @@ static int usage_fault(const char *word)
 	else
 		error_set(&err, EX_USAGE, "no command given");
 	error_hint(&err, "'pillarbox --help' lists them");
-	print_error("pillarbox", &err);
+	print_fault("pillarbox", &err);
 	return EX_USAGE;
 }
 
@@ -140,6 +140,6 @@ int pillarbox_main(int argc, char **argv)
 
 	if (start_process(&s.stdin_was_open, &err))
 		return print_finish("pillarbox", dispatch(&s));
-	print_error("pillarbox", &err);
+	print_fault("pillarbox", &err);
 	return err.exit_code;
 }

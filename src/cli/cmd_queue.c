@@ -28,7 +28,7 @@ struct call {
 
 static int fail(const struct error *err)
 {
-	print_error("pillarbox", err);
+	print_fault("pillarbox", err);
 	return err->exit_code;
 }
 
@@ -136,7 +136,7 @@ static int run_again_and_again(struct outbox *outbox, const struct call *call, i
 		struct error err = {0};
 
 		if (!run_once(outbox, call, &err))
-			print_error("pillarbox", &err);
+			print_fault("pillarbox", &err);
 		for (int64_t s = 0; s < pause_s && !stop_is_asked(); s++)
 			poll(NULL, 0, 1000);
 	}

@@ -21,7 +21,7 @@ static char program[16] = "sendmail";
 
 static int fail(const struct error *err)
 {
-	print_error(program, err);
+	print_fault(program, err);
 	return err->exit_code;
 }
 
@@ -40,7 +40,7 @@ static void say_outcome(const struct request *r, const struct submit_report *rep
 	if (!r->verbose && !isatty(STDERR_FILENO))
 		return;
 	if (report->refused > 0)
-		print_error(program, &report->refusal);
+		print_fault(program, &report->refusal);
 	if (!report->is_queued)
 		return;
 
@@ -50,7 +50,7 @@ static void say_outcome(const struct request *r, const struct submit_report *rep
 		error_prefix(&why, "queued as %s", report->id);
 	else
 		error_set(&why, EX_OK, "queued as %s", report->id);
-	print_error(program, &why);
+	print_fault(program, &why);
 }
 
 static int send_message(const struct request *r, struct outbox *outbox)
@@ -109,7 +109,7 @@ static int run_queue(const struct request *r, struct outbox *outbox)
 
 static void tell_fault(UNUSED void *context, const struct error *fault)
 {
-	print_error(program, fault);
+	print_fault(program, fault);
 }
 
 /* -bv: where the recipients would go; nothing is read or sent. */
@@ -170,7 +170,7 @@ static int act(const struct request *r, const struct config *config)
 static bool answers_at_once(const struct request *r)
 {
 	if (r->mode == MODE_HELP)
-		args_print_help();
+		args_print_help(r->is_send);
 	if (r->mode == MODE_VERSION)
 		puts("pillarbox " PILLARBOX_VERSION);
 	return r->mode == MODE_HELP || r->mode == MODE_VERSION || r->mode == MODE_NOTHING;

@@ -75,7 +75,7 @@ int mailq_print(struct outbox *outbox)
 
 	if ((!is_open && err.exit_code != EX_NOINPUT && outbox->directory) ||
 		(is_open && !spool_list(outbox->spool, false, &names, &count, &err))) {
-		print_error("mailq", &err);
+		print_fault("mailq", &err);
 		return err.exit_code;
 	}
 	for (size_t i = 0; i < count; i++)

@@ -20,7 +20,7 @@ static void write_line(struct buf *line)
 	(void)!file_write(STDERR_FILENO, buf_slice(line), "standard error", &ignored);
 }
 
-void print_error(const char *program, const struct error *err)
+void print_fault(const char *program, const struct error *err)
 {
 	CLEANUP(buf_done) struct buf line = BUF(4 * LONGEST_LINE);
 
@@ -44,7 +44,7 @@ int print_finish(const char *program, int code)
 	if ((fflush(stdout) == 0 && was_written) || code != EX_OK)
 		return code;
 	error_errno(&err, EX_IOERR, "cannot write to standard output");
-	print_error(program, &err);
+	print_fault(program, &err);
 	return err.exit_code;
 }
 

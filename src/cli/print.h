@@ -1,4 +1,5 @@
-/* What people get to read on standard error. */
+/* What people get to read on standard error. The name print_error belongs to
+ * cmocka, whose macros in the tests would call ours. */
 #pragma once
 
 #include "base/error.h"
@@ -7,7 +8,7 @@
  * Prints an error as one line, "program: text; hint", at most 1 KiB, with what
  * control characters are left replaced.
  */
-void print_error(const char *program, const struct error *err);
+void print_fault(const char *program, const struct error *err);
 
 /**
  * Ends a program: what was printed goes out. Returns `code`, or EX_IOERR with

@@ -28,6 +28,17 @@ enum dsn_return {
 	DSN_RETURN_HEADERS,
 };
 
+/* What a message asks of the server beyond RFC 5321; 0 and false: nothing. */
+struct demands {
+	bool require_tls;     /* REQUIRETLS, RFC 8689 */
+	long deliver_by_s;    /* BY= in seconds, RFC 2852 */
+	char deliver_by_mode; /* 'R' return or 'N' notify */
+	int priority;         /* MT-PRIORITY -9..9, RFC 6710 */
+	bool has_priority;
+	long hold_for_s; /* HOLDFOR= in seconds, RFC 4865 */
+	int64_t since;   /* seconds since 1970 from which the two times count; 0: now */
+};
+
 /* The last reply that concerned a recipient. */
 struct outcome {
 	int code;             /* SMTP reply code; 0: none seen */
@@ -49,6 +60,7 @@ struct envelope {
 	const char *sender; /* wire form; "" is the null sender */
 	const char *envid;  /* xtext, or NULL (RFC 3461 section 4.4) */
 	enum dsn_return ret;
+	struct demands demands;       /* of this message; its account may have more */
 	struct recipient *recipients; /* on the heap, owned; order of first mention */
 	size_t count;
 	size_t space;

@@ -55,6 +55,17 @@ static bool write_fact(struct buf *out, const char *key, const char *value, stru
 	return true;
 }
 
+static bool write_demands(const struct entry *e, struct buf *out, struct error *err)
+{
+	CLEANUP(buf_done) struct buf words = BUF(256);
+
+	if (!entry_demands_text(&e->envelope.demands, &words))
+		return error_set(err, EX_DATAERR, "what is asked of the server cannot be stored");
+	if (words.len > 0)
+		buf_printf(out, "demands%s\n", buf_text(&words));
+	return true;
+}
+
 static bool write_sender(const struct entry *e, struct buf *out, struct error *err)
 {
 	const struct envelope *envelope = &e->envelope;
@@ -107,7 +118,7 @@ static bool write_fixed_lines(const struct entry *e, struct buf *out, struct err
 	entry_format_status(&e->status, status);
 	buf_add(out, (struct slice){status, sizeof(status)});
 	write_body_facts(e, out);
-	return true;
+	return write_demands(e, out, err);
 }
 
 bool entry_write_head(const struct entry *e, struct buf *out, struct error *err)

@@ -6,12 +6,14 @@
  *     created 1767225600
  *     status 00002 -w 451 text   256 octets with its line end, padded with blanks
  *     body longest=78 8bit head8bit nul smtputf8
+ *     demands requiretls by=7200;R priority=-3 hold=3600
  *     from ann@example.org ENVID=QQ314159 RET=HDRS
  *     R bob@example.org NOTIFY=FAILURE,DELAY ORCPT=rfc822;bob@example.org
  *     <blank line>
  *     the message, canonical CRLF lines
  *
- * The lines stand in this order, each once, only the last kind repeated. In the
+ * The lines stand in this order, each once, only the last kind repeated; the
+ * demands only where there are some, their times counted from `created`. In the
  * status, h or - tells whether the entry is held, w or - whether the sender was
  * told of the delay. Addresses are in wire form, where a blank stands only
  * inside quotes; the null sender is "<>". The state of a recipient is its

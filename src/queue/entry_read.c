@@ -204,6 +204,15 @@ static bool read_text_fact(struct head_reader *r, struct slice *rest, struct sli
 	return true;
 }
 
+/* The time that they count from is that of the entry. */
+static bool read_demands(
+	struct head_reader *r, struct slice value, struct entry *e, struct error *err)
+{
+	if (!entry_demands_value(value, &e->envelope.demands))
+		return damaged(r, "unknown demands", err);
+	return true;
+}
+
 static bool read_from(struct head_reader *r, struct slice value, struct entry *e, struct error *err)
 {
 	struct slice address = slice_upto(value, entry_address_length(value));
@@ -288,14 +297,16 @@ typedef bool line_fn(struct head_reader *r, struct slice value, struct entry *e,
 static const struct {
 	const char *keyword; /* NULL: the whole line is the value */
 	line_fn *read;
+	bool is_optional;
 } head_lines[] = {
-	{NULL, read_magic},
-	{"size", read_size},
-	{"account", read_account},
-	{"created", read_created},
-	{"status", read_status},
-	{"body", read_body},
-	{"from", read_from},
+	{NULL, read_magic, false},
+	{"size", read_size, false},
+	{"account", read_account, false},
+	{"created", read_created, false},
+	{"status", read_status, false},
+	{"body", read_body, false},
+	{"demands", read_demands, true},
+	{"from", read_from, false},
 };
 
 /* The value behind "keyword " in the line; a keyword alone has an empty one. */
@@ -311,20 +322,25 @@ static bool split_line(struct slice line, const char *keyword, struct slice *val
 static bool read_head(struct head_reader *r, struct entry *e, struct error *err)
 {
 	struct slice line;
+	bool has_line = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(head_lines); i++) {
 		const char *keyword = head_lines[i].keyword;
 		struct slice value;
 
-		if (!next_line(r, &line, err))
+		if (!has_line && !next_line(r, &line, err))
 			return false;
 		value = line;
-		if (keyword && !split_line(line, keyword, &value))
+		has_line = keyword && !split_line(line, keyword, &value);
+		if (has_line && head_lines[i].is_optional)
+			continue;
+		if (has_line)
 			return error_set(
 				err, EX_DATAERR, "line %u: '%s' is missing", r->line, keyword);
 		if (!head_lines[i].read(r, value, e, err))
 			return false;
 	}
+	e->envelope.demands.since = e->created;
 	while (next_line(r, &line, err)) {
 		if (line.len == 0)
 			return e->envelope.count > 0 || damaged(r, "there is no recipient", err);

@@ -52,6 +52,15 @@ size_t entry_address_length(struct slice s);
 /** The time within what can be recorded. */
 int64_t entry_sane_time(int64_t seconds);
 
+/**
+ * Adds the words of the line "demands", each behind a blank; nothing where
+ * nothing is asked for. False for values that the reader would refuse.
+ */
+bool entry_demands_text(const struct demands *d, struct buf *out) NODISCARD;
+
+/** Reads such words, at least one, in the order in which they are written; false for any other. */
+bool entry_demands_value(struct slice text, struct demands *out) NODISCARD;
+
 /** "FULL", "HDRS", or NULL where RET is unset. */
 const char *entry_return_word(enum dsn_return ret);
 

@@ -10,7 +10,7 @@ static bool lacks(const char *peer, const char *extension, const char *wanted, s
 		peer, extension, wanted);
 }
 
-static bool check_demands(const struct smtp_caps *caps, const struct smtp_demands *d, bool is_tls,
+static bool check_demands(const struct smtp_caps *caps, const struct demands *d, bool is_tls,
 	const char *peer, struct error *err)
 {
 	if (d->require_tls && (!caps->require_tls || !is_tls))
@@ -112,7 +112,7 @@ static bool add_options(struct buf *out, const struct smtp_caps *caps, const str
 bool command_mail(struct buf *out, const struct smtp_caps *caps, const struct smtp_mail *mail,
 	const struct command_style *style)
 {
-	const struct smtp_demands *d = &mail->demands;
+	const struct demands *d = &mail->demands;
 
 	buf_printf(out, "MAIL FROM:<%s>", mail->envelope->sender);
 	if (style->binary)

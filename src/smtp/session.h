@@ -43,24 +43,14 @@ struct smtp_params {
 	void *trace_context;
 };
 
-/* Parameters beyond RFC 5321 that a message may demand. 0 and false: not demanded. */
-struct smtp_demands {
-	bool require_tls;     /* REQUIRETLS, RFC 8689 */
-	long deliver_by_s;    /* BY= in seconds; 0: none (RFC 2852) */
-	char deliver_by_mode; /* 'R' return or 'N' notify */
-	int priority;         /* MT-PRIORITY -9..9 (RFC 6710) */
-	bool has_priority;
-	long hold_for_s; /* HOLDFOR= in seconds (RFC 4865) */
-};
-
 /* One message to send, with its outcome. */
 struct smtp_mail {
 	struct envelope
 		*envelope; /* recipients that are PENDING or SENT are sent to; states are updated */
 	const struct content *content;
-	struct smtp_demands demands;
-	bool needs_smtputf8; /* an address or the header needs SMTPUTF8 */
-	bool is_last;        /* QUIT goes along with the last flight */
+	struct demands demands; /* for this attempt: those of the envelope and the account */
+	bool needs_smtputf8;    /* an address or the header needs SMTPUTF8 */
+	bool is_last;           /* QUIT goes along with the last flight */
 	/* Called before the first octet that could complete the message: marks
 	 * the entry in doubt. May be NULL. False ends the transaction unsent. */
 	bool (*before_final)(void *context, struct error *err);

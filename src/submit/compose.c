@@ -351,10 +351,11 @@ static bool complete(struct work *w, struct error *err)
 
 /* Options for notices go with every recipient that has none of its own (RFC
  * 3461 section 4). */
-static void apply_dsn(struct work *w)
+static void apply_options(struct work *w)
 {
 	struct envelope *e = &w->c->envelope;
 
+	e->demands = w->s->demands;
 	e->ret = w->s->ret;
 	e->envid = arena_strdup(&e->arena, w->s->envid);
 	for (size_t i = 0; i < e->count; i++)
@@ -403,7 +404,7 @@ static bool compose(struct work *w, const char *spill_dir, struct error *err)
 	force_from(w);
 	if (!complete(w, err))
 		return false;
-	apply_dsn(w);
+	apply_options(w);
 	c->needs_smtputf8 = needs_smtputf8(c);
 	return true;
 }

@@ -17,6 +17,7 @@ enum {
 	REPLY_FOREGROUND_MS = 2 * 60 * 1000,
 	REPLY_QUEUE_RUN_MS = 10 * 60 * 1000,
 	PROGRESS_MS = 60 * 1000,
+	LONGEST_BY_S = 999999999, /* nine digits, RFC 2852 section 4 */
 };
 
 struct deliverer {
@@ -234,16 +235,47 @@ bool deliver_open(const struct account *account, const struct deliver_mode *mode
 	return true;
 }
 
-static void fill_demands(const struct account *a, struct smtp_demands *demands)
+/* What the message asks for, and what its account asks for all messages. */
+static struct demands gather_demands(const struct account *a, const struct envelope *e)
 {
-	*demands = (struct smtp_demands){
-		.require_tls = a->require_tls,
-		.deliver_by_s = a->deliver_by_s,
-		.deliver_by_mode = a->deliver_by_mode,
-		.priority = a->priority,
-		.has_priority = a->has_priority,
-		.hold_for_s = a->hold_for_s,
-	};
+	struct demands d = e->demands;
+
+	d.require_tls = d.require_tls || a->require_tls;
+	if (d.deliver_by_s == 0) {
+		d.deliver_by_s = a->deliver_by_s;
+		d.deliver_by_mode = a->deliver_by_mode;
+	}
+	if (!d.has_priority) {
+		d.has_priority = a->has_priority;
+		d.priority = a->priority;
+	}
+	if (d.hold_for_s == 0)
+		d.hold_for_s = a->hold_for_s;
+	return d;
+}
+
+/* The time that a message spent in the queue counts: RFC 2852 section 4.1.4.
+ * The whole time of a notifying demand may be over, and is then negative. */
+static bool fill_demands(
+	const struct deliverer *d, const struct envelope *e, struct demands *out, struct error *err)
+{
+	struct demands now = gather_demands(d->account, e);
+	int64_t waited = now.since > 0 ? clock_wall() - now.since : 0;
+	int64_t by;
+
+	/* A clock that was set back has counted nothing. */
+	if (waited < 0)
+		waited = 0;
+	by = now.deliver_by_s - waited;
+	if (now.deliver_by_s > 0 && now.deliver_by_mode == 'R' && by <= 0)
+		return error_set(err, EX_UNAVAILABLE,
+			"the time for delivery, %ld seconds, is over (deliver_by)",
+			now.deliver_by_s);
+	if (now.deliver_by_s > 0)
+		now.deliver_by_s = by != 0 ? (long)(by > -LONGEST_BY_S ? by : -LONGEST_BY_S) : -1;
+	now.hold_for_s = waited < now.hold_for_s ? now.hold_for_s - (long)waited : 0;
+	*out = now;
+	return true;
 }
 
 bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
@@ -264,6 +296,9 @@ bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const ch
 	};
 	size_t count = 0;
 
+	out->is_on = false;
+	if (!fill_demands(d, mail->envelope, &mail->demands, err))
+		return false;
 	if (spill_dir)
 		wants.spill_dirs[count++] = spill_dir;
 	if (tmpdir && tmpdir[0] == '/')
@@ -278,7 +313,6 @@ bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const ch
 		mail->content = &out->transformed.content;
 	if (mail->content->head_has_8bit && caps->smtputf8)
 		mail->needs_smtputf8 = true;
-	fill_demands(d->account, &mail->demands);
 	return true;
 }
 

@@ -44,13 +44,14 @@ struct deliver_fitted {
 
 /**
  * Fits a message to what the server of d takes (8-bit, long lines, header),
- * and fills in the account's demands.
+ * and fills in the demands of the message and its account for this attempt.
  *
  * mail       its content is replaced by a fitted one where it has to be
  * spill_dir  directory for the fitted form of a large message; NULL: TMPDIR, /var/tmp
  * out        set on success; must live until mail was sent; release with deliver_unfit
  *
- * Fails as transform_content.
+ * Fails as transform_content, and with EX_UNAVAILABLE where the time that the
+ * message was to be delivered in is over.
  */
 bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
 	struct smtp_mail *mail, struct deliver_fitted *out, struct error *err) NODISCARD;

@@ -315,7 +315,9 @@ static bool can_return_all(struct slice all)
 /* The whole message goes back when it is small, or when RET=FULL asks for it. */
 static uint64_t returned_limit(const struct writer *w)
 {
-	if (w->kind == NOTICE_DELAY || w->subject->envelope->ret == DSN_RETURN_HEADERS)
+	/* RFC 8689 section 5: what had to travel by TLS alone is not returned. */
+	if (w->kind == NOTICE_DELAY || w->subject->envelope->ret == DSN_RETURN_HEADERS ||
+		w->subject->envelope->demands.require_tls)
 		return 0;
 	return w->subject->envelope->ret == DSN_RETURN_FULL ? LARGEST_RETURNED_ASKED
 							    : LARGEST_RETURNED;

@@ -47,6 +47,7 @@ static void copy_open(const struct envelope *from, bool refused_alone, struct en
 	to->sender = from->sender;
 	to->envid = from->envid;
 	to->ret = from->ret;
+	to->demands = from->demands;
 	for (size_t i = 0; i < from->count; i++) {
 		const struct recipient *r = &from->recipients[i];
 

@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "mail/address.h"
+#include "submit/seen.h"
 #include "submit/settle.h"
 #include "submit/stop.h"
 
@@ -25,11 +27,12 @@ struct run {
 	struct retry_rules rules;
 	struct account_state *accounts; /* one for each of the configuration */
 	struct deliverer *link;         /* the open connection, or NULL */
-	char **seen;                    /* ids tried in this run, sorted by arrival */
-	size_t seen_count, seen_space;
-	struct account_state *current; /* whose messages this pass sends */
-	struct spool_name *names;      /* of this pass */
+	size_t landed;                  /* messages that it brought to an end */
+	struct seen seen;               /* what was tried in this run */
+	struct account_state *current;  /* whose messages this pass sends */
+	struct spool_name *names;       /* of this pass */
 	size_t name_count, name_at;
+	size_t again_at;         /* place of the first that goes once more, or name_count */
 	bool found;              /* this pass came upon something new */
 	struct spool_item first; /* claimed before the connection was there */
 	bool has_first;
@@ -41,37 +44,8 @@ struct parcel {
 	struct smtp_mail mail; /* first, so that a mail is its parcel */
 	struct spool_item item;
 	struct deliver_fitted fitted;
+	size_t place; /* of its name in the pass */
 };
-
-/* Names are listed in order of arrival, so a binary search finds them. */
-static int compare_ids(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool was_seen(const struct run *r, const char *id)
-{
-	char *const key = (char *)(uintptr_t)id;
-
-	return r->seen_count > 0 &&
-	       bsearch(&key, r->seen, r->seen_count, sizeof(*r->seen), compare_ids) != NULL;
-}
-
-static void note_seen(struct run *r, const char *id)
-{
-	size_t at = r->seen_count;
-
-	if (r->seen_count == r->seen_space) {
-		r->seen_space = r->seen_space ? r->seen_space * 2 : 64;
-		r->seen = mem_grow(r->seen, r->seen_space * sizeof(*r->seen));
-	}
-	while (at > 0 && strcmp(r->seen[at - 1], id) > 0) {
-		r->seen[at] = r->seen[at - 1];
-		at--;
-	}
-	r->seen[at] = mem_strdup(id);
-	r->seen_count++;
-}
 
 static void tell(const struct run *r, const char *id, const char *what, const char *why)
 {
@@ -155,7 +129,10 @@ static bool open_link(struct run *r, struct account_state *state, struct error *
 	if (r->link && (strcmp(deliver_account(r->link)->name, state->account->name) != 0 ||
 			       !deliver_is_usable(r->link)))
 		close_link(r);
-	if (r->link || deliver_open(state->account, &r->options->mode, &r->link, err))
+	if (r->link)
+		return true;
+	r->landed = 0;
+	if (deliver_open(state->account, &r->options->mode, &r->link, err))
 		return true;
 	r->link = NULL;
 	mark_down(r, state, err);
@@ -224,8 +201,41 @@ static void finish(
 	};
 	enum settled settled = settle_entry(r->outbox, item, &attempt);
 
+	if (settled != SETTLED_DEFERRED)
+		r->landed++;
 	count(r, item, settled, err ? err->text : item->entry.status.text);
 	spool_release(item);
+}
+
+/* True where the server ended the connection after other messages, and nothing
+ * was learnt about this one: that is no attempt. Since each connection has to
+ * bring a message to an end before, this cannot go on for ever. */
+static bool is_untouched(const struct run *r, const struct envelope *e, const struct error *err)
+{
+	if (!err || err->fate != FATE_LATER || (err->smtp_code != 421 && err->smtp_code != 0) ||
+		r->landed == 0 || deliver_is_usable(r->link))
+		return false;
+	for (size_t i = 0; i < e->count; i++)
+		if (e->recipients[i].state == RECIPIENT_SENT ||
+			(e->recipients[i].state == RECIPIENT_FAILED && !e->recipients[i].is_told))
+			return false;
+	return true;
+}
+
+/* Gives an entry back for the next connection of this pass. */
+static bool goes_again(
+	struct run *r, struct spool_item *item, size_t place, const struct error *err)
+{
+	struct error ignored = {0};
+
+	if (!is_untouched(r, &item->entry.envelope, err) ||
+		!spool_write_states(item, true, &ignored))
+		return false;
+	seen_drop(&r->seen, item->id);
+	if (place < r->again_at)
+		r->again_at = place;
+	spool_release(item);
+	return true;
 }
 
 /* True when the run is for all accounts, or for the one of this entry. */
@@ -277,7 +287,7 @@ static bool goes_out(struct run *r, struct spool_item *item)
 	struct error err = {0};
 
 	if (!find_account(r, item, &account, &err)) {
-		note_seen(r, item->id);
+		seen_add(&r->seen, item->id);
 		finish(r, item, &err, clock_wall() + r->rules.max_s);
 		return false;
 	}
@@ -287,11 +297,11 @@ static bool goes_out(struct run *r, struct spool_item *item)
 	if (!r->current && belongs(r, account) && !state->is_down)
 		r->current = state;
 	if (r->current == state && !state->is_down) {
-		note_seen(r, item->id);
+		seen_add(&r->seen, item->id);
 		return true;
 	}
 	if (state->is_down || !belongs(r, account))
-		note_seen(r, item->id);
+		seen_add(&r->seen, item->id);
 	if (state->is_down)
 		finish(r, item, &state->err, state->not_before);
 	else
@@ -307,11 +317,11 @@ static bool next_item(struct run *r, struct spool_item *item)
 	while (r->name_at < r->name_count && !stop_is_asked()) {
 		const struct spool_name *name = &r->names[r->name_at++];
 
-		if (!may_be_due(r, name, now) || was_seen(r, name->id))
+		if (!may_be_due(r, name, now) || seen_has(&r->seen, name->id))
 			continue;
 		r->found = true;
 		if (!claim(r, name->id, item)) {
-			note_seen(r, name->id);
+			seen_add(&r->seen, name->id);
 			continue;
 		}
 		if (goes_out(r, item))
@@ -328,6 +338,7 @@ static struct smtp_mail *make_parcel(struct run *r, const struct spool_item *ite
 	struct error err = {0};
 
 	p->item = *item;
+	p->place = r->name_at - 1;
 	p->mail = (struct smtp_mail){
 		.envelope = &p->item.entry.envelope,
 		.content = &p->item.content,
@@ -363,9 +374,44 @@ static void mail_is_done(void *context, struct smtp_mail *mail, const struct err
 {
 	struct parcel *p = (struct parcel *)mail;
 
-	finish(context, &p->item, err, 0);
+	if (!goes_again(context, &p->item, p->place, err))
+		finish(context, &p->item, err, 0);
 	deliver_unfit(&p->fitted);
 	free(p);
+}
+
+/* A refused login is not tried again with each entry whose time comes: all
+ * that wait for the account wait until then. It is no attempt of theirs. */
+static void postpone(struct run *r, const struct account_state *state)
+{
+	int64_t now = clock_wall();
+
+	for (size_t i = 0; i < r->name_count && state->not_before > 0; i++) {
+		const struct spool_name *name = &r->names[i];
+		CLEANUP(spool_release) struct spool_item item = {.fd = -1};
+		const struct account *account = NULL;
+		struct error ignored = {0};
+
+		if (may_be_due(r, name, now) || name->next >= state->not_before ||
+			spool_claim(r->outbox->spool, name->id, false, &item, &ignored) !=
+				SPOOL_CLAIMED)
+			continue;
+		if (!find_account(r, &item, &account, &ignored) || state_of(r, account) != state ||
+			item.entry.status.is_held)
+			continue;
+		item.entry.status.code = state->err.smtp_code;
+		text_sanitize_into(item.entry.status.text, sizeof(item.entry.status.text),
+			slice_of(state->err.text));
+		(void)!spool_write_status(&item, state->not_before, &ignored);
+	}
+}
+
+/* Goes on with what the connection that ended did not take. */
+static void step_back(struct run *r)
+{
+	if (r->again_at < r->name_at)
+		r->name_at = r->again_at;
+	r->again_at = r->name_count;
 }
 
 /* Sends the messages of one account until the pass has no more; connects
@@ -378,6 +424,7 @@ static void send_account(struct run *r)
 	while (next_item(r, &r->first)) {
 		if (!open_link(r, r->current, &err)) {
 			finish(r, &r->first, &err, r->current->not_before);
+			postpone(r, r->current);
 			continue;
 		}
 		r->has_first = true;
@@ -386,6 +433,7 @@ static void send_account(struct run *r)
 		if (r->has_first)
 			finish(r, &r->first, &r->lost, 0);
 		r->has_first = false;
+		step_back(r);
 	}
 }
 
@@ -397,6 +445,7 @@ static bool run_pass(struct run *r, struct error *err)
 	r->name_at = 0;
 	if (!spool_list(r->outbox->spool, false, &r->names, &r->name_count, err))
 		return false;
+	r->again_at = r->name_count;
 	send_account(r);
 	free(r->names);
 	r->names = NULL;
@@ -412,15 +461,15 @@ static void start_run(struct run *r)
 	for (size_t i = 0; i < config->account_count; i++)
 		r->accounts[i].account = &config->accounts[i];
 	r->link = r->options->handed;
+	/* One that was handed over has carried a message. */
+	r->landed = r->link ? 1 : 0;
 	error_set(&r->lost, EX_TEMPFAIL, "the connection ended before the message was sent");
 }
 
 static void end_run(struct run *r)
 {
 	close_link(r);
-	for (size_t i = 0; i < r->seen_count; i++)
-		free(r->seen[i]);
-	free(r->seen);
+	seen_done(&r->seen);
 	free(r->accounts);
 }
 

@@ -31,4 +31,5 @@ struct submission {
 	unsigned notify; /* -N, for all without their own: bits of enum dsn_notify; 0: not given */
 	enum dsn_return ret; /* -R */
 	const char *envid;   /* -V in xtext; NULL: not given */
+	struct demands demands;
 };

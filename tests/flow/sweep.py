@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import threading
 
-from conftest import SECRETS, Sandbox, have
+from conftest import SECRETS, Sandbox, have, is_sanitized
 
 # Every call that can be refused with sense, and the causes that it may name.
 ERRORS = {
@@ -304,8 +304,6 @@ class Sweep:
 
     def baseline(self, scene):
         """The calls of a run without a fault, which has to hold what the others have to."""
-        with open(os.path.join(self.build, "sendmail"), "rb") as file:
-            is_sanitized = b"__asan_init" in file.read()
         place = self.place(scene, 0)
         place.clean()
         scene.prepare(place)
@@ -315,7 +313,7 @@ class Sweep:
         assert not violations, violations
         place.box.done()
         # Without memory a sanitizer gives up before the program can.
-        return [c for c in calls_of(log) if not (is_sanitized and c.name == "mmap")]
+        return [c for c in calls_of(log) if not (is_sanitized(self.build) and c.name == "mmap")]
 
     def one(self, scene, place, point):
         place.clean()

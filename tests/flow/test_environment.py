@@ -170,6 +170,8 @@ def test_C75_queue_without_any_home(sandbox, mail):
 @needs_root
 def test_C84_set_uid_is_refused(sandbox, mail):
     """C84: installed set-uid by mistake, the program does nothing."""
+    if sanitized(sandbox.program()):
+        pytest.skip("the leak checker has no say in a set-uid process")
     server = mail()
     with tempfile.TemporaryDirectory(prefix="pillarbox-suid.") as root:
         os.chmod(root, 0o755)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conftest import USER, eventually
+from conftest import MESSAGE, USER, eventually
 from smarthost import CLOSE, Each
 
 NO = "550 5.1.1 no such person"
@@ -25,19 +25,17 @@ def make_due(sandbox):
 def test_C68_refused_recipient_is_told_of_although_the_message_waits(sandbox, mail, final):
     server = mail(script={"RCPT:b@example.net": NO, "FINAL": Each(final)})
     sandbox.run("-f", USER, "a@example.net", "b@example.net").ok()
-    notices = [e for e in sandbox.entries() if e.sender == ""]
-    waiting = [e for e in sandbox.entries() if e.sender != ""]
-    assert len(notices) == 1 and len(waiting) == 1
-    assert list(notices[0].states) == [USER]
-    assert b"b@example.net" in notices[0].message and NO.encode() in notices[0].message
-    assert b"<a@example.net>" not in notices[0].message
-    assert list(waiting[0].states) == ["a@example.net"]
+    server.wait_messages(1)
+    eventually(lambda: len(sandbox.entries()) == 1)
+    assert list(sandbox.entry().states) == ["a@example.net"]
+    notice = server.message
+    assert notice.sender == "" and notice.recipients == [USER]
+    assert b"b@example.net" in notice.data and NO.encode() in notice.data
+    assert b"<a@example.net>" not in notice.data
     make_due(sandbox)
     run_due(sandbox)
-    # The first call may be at the notice still, in the background.
-    eventually(lambda: sandbox.entries() == [])
-    assert sandbox.failed() == []
-    assert sorted(m.recipients for m in server.messages) == [["a@example.net"], [USER]]
+    assert sandbox.entries() == [] and sandbox.failed() == []
+    assert [m.recipients for m in server.messages] == [[USER], ["a@example.net"]]
 
 
 @pytest.mark.parametrize("script", [{"FINAL": "554 5.6.0 bad"}, {"DATA": "554 5.6.0 bad"}], ids=str)
@@ -92,3 +90,50 @@ def test_C65_verbose_says_why_it_waits_and_what_to_do(sandbox, mail):
     last = result.text.splitlines()[-1]
     assert last.startswith("sendmail: queued as %s: TLS with " % sandbox.entry().id)
     assert "tls_trust_file" in last
+
+
+@pytest.mark.parametrize("chunking", [False, True])
+def test_messages_behind_a_limit_of_the_connection_go_on_another(sandbox, mail, chunking):
+    """421 after five messages, as servers with a limit of the connection say it."""
+    seen = {}
+
+    def limit(context):
+        seen[context.connection] = seen.get(context.connection, 0) + 1
+        return "421 4.7.0 too many messages" if seen[context.connection] > 5 else None
+
+    extensions = ["PIPELINING", "SIZE 1048576"] + (["CHUNKING"] if chunking else [])
+    server = mail(script={"MAIL": limit}, extensions=extensions)
+    for number in range(20):
+        sandbox.run("-odq", "-t", stdin=MESSAGE.replace("hello", "n%02d" % number)).ok()
+    run_due(sandbox)
+    assert sandbox.entries() == []
+    numbers = [m.data.partition(b"Subject: ")[2][:3] for m in server.messages]
+    assert numbers == [b"n%02d" % n for n in range(20)], "in order of arrival"
+    assert len(server.connections) <= 5
+
+
+def test_421_to_every_message_is_no_loop(sandbox, mail):
+    server = mail(script={"MAIL": "421 4.7.0 go away"})
+    for _ in range(3):
+        sandbox.run("-odq", "-t").ok()
+    run_due(sandbox)
+    assert len(server.connections) <= 3
+    assert all(e.status.startswith("00001") for e in sandbox.entries())
+
+
+def test_refused_login_is_tried_once_although_times_differ(sandbox, mail):
+    """Each entry with a time of its own must not become a login of its own (F-33, A-04)."""
+    server = mail(script={"MAIL": "451 4.3.0 later"})
+    for _ in range(4):
+        sandbox.run("-t").ok()
+    server.script.clear()
+    server.script["AUTH"] = "535 5.7.8 no"
+    before = time.time()
+    for number, entry in enumerate(sandbox.entries()):
+        os.utime(entry.path, (before, before - 1 + 300 * number))
+    run_due(sandbox)
+    entries = sandbox.entries()
+    assert [e.status[:5] for e in entries] == ["00002", "00001", "00001", "00001"]
+    for entry in entries:
+        assert entry.stat.st_mtime > before + 3000
+        assert "535" in entry.status and "login refused" in entry.status

@@ -504,6 +504,115 @@ static void an_empty_argv_is_a_call_without_words(void **state)
 }
 
 /* The help comes from the same table; it lists what people use. */
+static bool parse_send(const struct line *line, struct request *out, struct error *err)
+{
+	static char *argv[MOST_WORDS + 1];
+	int argc = words_of(line);
+
+	for (int i = 0; i < argc; i++)
+		argv[i] = (char *)(uintptr_t)line->words[i];
+	argv[argc] = NULL;
+	return args_parse_send(argc, argv, out, err);
+}
+
+static void the_tool_takes_long_options_besides(void **state)
+{
+	static const struct line line = {{"send", "-t", "--require-tls", "--deliver-by", "2h;R",
+		"--priority=-3", "bob@example.net", "--hold-for", "90s", "--account", "work",
+		"--config=/etc/x", "-fann@example.org", "--", "--priority"}};
+	struct request r;
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(parse_send(&line, &r, &err), err);
+	assert_true(r.submission.reads_headers);
+	assert_string_equal(operands(&r), "bob@example.net --priority");
+	assert_string_equal(r.submission.account, "work");
+	assert_string_equal(r.submission.sender, "ann@example.org");
+	assert_string_equal(r.config_file, "/etc/x");
+
+	const struct demands *d = &r.submission.demands;
+
+	assert_true(d->require_tls);
+	assert_int_equal(d->deliver_by_s, 7200);
+	assert_int_equal(d->deliver_by_mode, 'R');
+	assert_true(d->has_priority);
+	assert_int_equal(d->priority, -3);
+	assert_int_equal(d->hold_for_s, 90);
+}
+
+static void forms_of_deliver_by(void **state)
+{
+	static const struct {
+		const char *value;
+		long seconds;
+		char mode;
+	} cases[] = {
+		{"2h", 7200, 'N'},
+		{"2h;N", 7200, 'N'},
+		{"2h;r", 7200, 'R'},
+		{"2h return", 7200, 'R'},
+		{"90s notify", 90, 'N'},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct line line = {{"send", "--deliver-by", cases[i].value}};
+		struct request r;
+		struct error err = {0};
+
+		assert_ok(parse_send(&line, &r, &err), err);
+		assert_int_equal(r.submission.demands.deliver_by_s, cases[i].seconds);
+		assert_int_equal(r.submission.demands.deliver_by_mode, cases[i].mode);
+	}
+}
+
+static void bad_demands_are_faults_of_usage(void **state)
+{
+	static const struct line cases[] = {
+		{{"send", "--priority"}},
+		{{"send", "--priority", "10"}},
+		{{"send", "--priority", "high"}},
+		{{"send", "--deliver-by", ""}},
+		{{"send", "--deliver-by", "soon"}},
+		{{"send", "--deliver-by", "2h;X"}},
+		{{"send", "--deliver-by", ";R"}},
+		{{"send", "--deliver-by", "0s"}},
+		{{"send", "--hold-for", "-1h"}},
+		{{"send", "--hold-for=100000000h"}},
+		{{"send", "--require-tls=yes"}},
+		{{"send", "--require"}},
+		{{"send", "--unknown", "x"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct request r;
+		struct error err = {0};
+
+		if (parse_send(&cases[i], &r, &err))
+			fail_msg("%s is taken", cases[i].words[1]);
+		assert_int_equal(err.exit_code, EX_USAGE);
+	}
+}
+
+/* Called as sendmail no option names a file, and none is longer than a letter. */
+static void sendmail_takes_none_of_them(void **state)
+{
+	static const char *const words[] = {"--account=work", "--config=/etc/x", "--require-tls",
+		"--deliver-by=2h", "--priority=1", "--hold-for=1h"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		struct line line = {{"sendmail", words[i], "bob@example.net"}};
+		struct request r;
+		struct error err = {0};
+
+		assert_false(parse(&line, &r, &err));
+		assert_int_equal(err.exit_code, EX_USAGE);
+	}
+}
+
 static void help_lists_the_options(void **state)
 {
 	static const char *const words[] = {"-t", "-i", "-f ADDRESS", "-F NAME", "-a ACCOUNT", "-v",
@@ -516,7 +625,7 @@ static void help_lists_the_options(void **state)
 	assert_true(saved >= 0 && file >= 0);
 	fflush(stdout);
 	assert_true(dup2(file, STDOUT_FILENO) >= 0);
-	args_print_help();
+	args_print_help(false);
 	fflush(stdout);
 	assert_true(dup2(saved, STDOUT_FILENO) >= 0);
 	close(saved);
@@ -545,6 +654,10 @@ int main(void)
 		cmocka_unit_test(a_daemon_is_pointed_to_the_runner),
 		cmocka_unit_test(an_empty_argv_is_a_call_without_words),
 		cmocka_unit_test(send_takes_account_and_file_anywhere),
+		cmocka_unit_test(the_tool_takes_long_options_besides),
+		cmocka_unit_test(forms_of_deliver_by),
+		cmocka_unit_test(bad_demands_are_faults_of_usage),
+		cmocka_unit_test(sendmail_takes_none_of_them),
 		cmocka_unit_test(help_lists_the_options),
 	};
 

@@ -203,6 +203,82 @@ static void refuses_what_is_damaged(void **state)
 	}
 }
 
+static void demands_are_read_as_written(void **state)
+{
+	static const struct {
+		const char *words;
+		struct demands want;
+	} cases[] = {
+		{"requiretls", {.require_tls = true}},
+		{"by=7200;R", {.deliver_by_s = 7200, .deliver_by_mode = 'R'}},
+		{"by=1;N", {.deliver_by_s = 1, .deliver_by_mode = 'N'}},
+		{"priority=-9", {.has_priority = true, .priority = -9}},
+		{"priority=0", {.has_priority = true}},
+		{"hold=999999999", {.hold_for_s = 999999999}},
+		{"requiretls by=60;R priority=3 hold=5", {.require_tls = true,
+								 .deliver_by_s = 60,
+								 .deliver_by_mode = 'R',
+								 .has_priority = true,
+								 .priority = 3,
+								 .hold_for_s = 5}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_done) struct buf b = BUF(1 << 20);
+		CLEANUP(buf_done) struct buf again = BUF(1 << 20);
+		CLEANUP(entry_done) struct entry e = {0};
+		struct lines lines = good;
+		struct error err = {0};
+		char body[256];
+
+		snprintf(body, sizeof(body), "%sdemands %s\n", good.body, cases[i].words);
+		lines.body = body;
+		assemble(&lines, &b);
+		assert_ok(read_octets(buf_slice(&b), &e, &err), err);
+
+		const struct demands *d = &e.envelope.demands, *want = &cases[i].want;
+
+		assert_int_equal(d->require_tls, want->require_tls);
+		assert_int_equal(d->deliver_by_s, want->deliver_by_s);
+		assert_int_equal(d->deliver_by_mode, want->deliver_by_mode);
+		assert_int_equal(d->has_priority, want->has_priority);
+		assert_int_equal(d->priority, want->priority);
+		assert_int_equal(d->hold_for_s, want->hold_for_s);
+		assert_int_equal(d->since, e.created);
+		assert_ok(entry_write_head(&e, &again, &err), err);
+		assert_non_null(strstr(buf_text(&again), body));
+	}
+}
+
+static void strange_demands_are_damage(void **state)
+{
+	static const char *const cases[] = {"demands\n", "demands \n", "demands requiretls \n",
+		"demands requiretlsx\n", "demands by=7200\n", "demands by=0;R\n",
+		"demands by=7200;X\n", "demands by=1000000000;R\n", "demands by=-1;N\n",
+		"demands priority=10\n", "demands priority=-10\n", "demands priority=\n",
+		"demands priority=+1\n", "demands hold=0\n", "demands hold=1h\n",
+		"demands hold=5 requiretls\n", "demands requiretls requiretls\n",
+		"demands requiretls  hold=5\n", "demands other=1\n",
+		"demands hold=5\ndemands hold=5\n"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_done) struct buf b = BUF(1 << 20);
+		CLEANUP(entry_done) struct entry e = {0};
+		struct lines lines = good;
+		struct error err = {0};
+		char body[256];
+
+		snprintf(body, sizeof(body), "%s%s", good.body, cases[i]);
+		lines.body = body;
+		assemble(&lines, &b);
+		if (read_octets(buf_slice(&b), &e, &err))
+			fail_msg("read: %s", cases[i]);
+		assert_int_equal(err.exit_code, EX_DATAERR);
+	}
+}
+
 static void refuses_every_cut(void **state)
 {
 	CLEANUP(buf_done) struct buf b = BUF(1 << 20);
@@ -395,6 +471,23 @@ static void spoil_envid(struct entry *e)
 	e->envelope.envid = "";
 }
 
+static void spoil_demands_time(struct entry *e)
+{
+	e->envelope.demands.hold_for_s = -1;
+}
+
+static void spoil_demands_mode(struct entry *e)
+{
+	e->envelope.demands.deliver_by_s = 60;
+	e->envelope.demands.deliver_by_mode = '\n';
+}
+
+static void spoil_demands_priority(struct entry *e)
+{
+	e->envelope.demands.has_priority = true;
+	e->envelope.demands.priority = 10;
+}
+
 static void spoil_count(struct entry *e)
 {
 	e->envelope.count = 0;
@@ -412,7 +505,8 @@ static void writer_refuses_what_the_reader_would(void **state)
 {
 	static void (*const spoilers[])(struct entry *) = {spoil_sender_cr, spoil_sender_blank,
 		spoil_account, spoil_recipient, spoil_recipient_empty, spoil_state, spoil_notify,
-		spoil_notify_bits, spoil_orcpt, spoil_envid, spoil_count, spoil_length};
+		spoil_notify_bits, spoil_orcpt, spoil_envid, spoil_demands_time, spoil_demands_mode,
+		spoil_demands_priority, spoil_count, spoil_length};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(spoilers); i++) {
@@ -496,6 +590,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_every_line),
 		cmocka_unit_test(refuses_what_is_damaged),
+		cmocka_unit_test(demands_are_read_as_written),
+		cmocka_unit_test(strange_demands_are_damage),
 		cmocka_unit_test(refuses_every_cut),
 		cmocka_unit_test(refuses_nul_and_line_ends_anywhere_in_the_head),
 		cmocka_unit_test(torn_status_text_is_cleaned),

@@ -444,7 +444,7 @@ static void what_the_server_cannot_take_is_told_before_it_is_sent(void **state)
 {
 	static const struct {
 		const char *extension;
-		struct smtp_demands demands;
+		struct demands demands;
 		bool utf8, nul;
 		int exit_code;
 		const char *word;
@@ -488,7 +488,7 @@ static void demands_stand_in_mail(void **state)
 
 	(void)state;
 	run_init(&run, TO("bob@x.example"), small);
-	run.mail.demands = (struct smtp_demands){.deliver_by_s = 120,
+	run.mail.demands = (struct demands){.deliver_by_s = 120,
 		.deliver_by_mode = 'N',
 		.priority = -3,
 		.has_priority = true,
