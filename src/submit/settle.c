@@ -129,16 +129,24 @@ static bool tell_sender(const struct settlement *s, enum notice_kind kind)
 	return false;
 }
 
-/* A notice is stored before the failure is recorded: F on disk means told. */
+static size_t count_open(const struct envelope *e)
+{
+	return envelope_count(e, RECIPIENT_PENDING) + envelope_count(e, RECIPIENT_SENT);
+}
+
+/* A notice is stored before the failure is recorded: F on disk means told.
+ * Where the queue takes no notice now and the entry waits for others anyway,
+ * the refused ones wait with them: they are refused again, and told of then. */
 static void tell_failures(struct settlement *s)
 {
 	struct envelope *e = &s->item->entry.envelope;
+	bool may_wait = count_open(e) > 0 && e->sender[0] != '\0';
 
 	if (envelope_count(e, RECIPIENT_FAILED) == 0)
 		return;
 	s->is_told = tell_sender(s, NOTICE_FAILURE);
 	for (size_t i = 0; i < e->count; i++)
-		if (e->recipients[i].state == RECIPIENT_FAILED)
+		if (e->recipients[i].state == RECIPIENT_FAILED && (s->is_told || !may_wait))
 			e->recipients[i].is_told = true;
 }
 
@@ -273,11 +281,6 @@ static bool is_refused(const struct attempt *attempt)
 {
 	return attempt->err && attempt->err->fate == FATE_PERMANENT && attempt->not_before == 0 &&
 	       !is_local_fault(attempt->err);
-}
-
-static size_t count_open(const struct envelope *e)
-{
-	return envelope_count(e, RECIPIENT_PENDING) + envelope_count(e, RECIPIENT_SENT);
 }
 
 static void expire(const struct settlement *s)
