@@ -134,20 +134,25 @@ static size_t count_open(const struct envelope *e)
 	return envelope_count(e, RECIPIENT_PENDING) + envelope_count(e, RECIPIENT_SENT);
 }
 
+static void mark_told(struct envelope *e)
+{
+	for (size_t i = 0; i < e->count; i++)
+		if (e->recipients[i].state == RECIPIENT_FAILED)
+			e->recipients[i].is_told = true;
+}
+
 /* A notice is stored before the failure is recorded: F on disk means told.
- * Where the queue takes no notice now and the entry waits for others anyway,
- * the refused ones wait with them: they are refused again, and told of then. */
+ * Where the queue takes no notice now, the refused ones stay as they were: they
+ * are refused again, and told of then. Of a null sender's nobody is told. */
 static void tell_failures(struct settlement *s)
 {
 	struct envelope *e = &s->item->entry.envelope;
-	bool may_wait = count_open(e) > 0 && e->sender[0] != '\0';
 
 	if (envelope_count(e, RECIPIENT_FAILED) == 0)
 		return;
 	s->is_told = tell_sender(s, NOTICE_FAILURE);
-	for (size_t i = 0; i < e->count; i++)
-		if (e->recipients[i].state == RECIPIENT_FAILED && (s->is_told || !may_wait))
-			e->recipients[i].is_told = true;
+	if (s->is_told || (e->sender[0] == '\0' && count_open(e) > 0))
+		mark_told(e);
 }
 
 /* Writes what is now known of the recipients. After a delivery this record is
@@ -221,8 +226,13 @@ static enum settled give_up(const struct settlement *s)
 		remove_entry(s);
 		return SETTLED_FAILED;
 	}
-	if (!spool_move(s->outbox->spool, s->item, true, &err))
+	if (spool_move(s->outbox->spool, s->item, true, &err)) {
+		/* Under failed/ the person sees who failed. */
+		mark_told(&s->item->entry.envelope);
+		record_states(s);
+	} else {
 		keep_in_queue(s, &err);
+	}
 	run_hook(s, true);
 	return SETTLED_FAILED;
 }
