@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "config/host.h"
 #include "config/secret.h"
 #include "smtp/caps.h"
@@ -278,6 +279,29 @@ static bool fill_demands(
 	return true;
 }
 
+enum { LARGEST_HEAD = 4 * 1024 * 1024 };
+
+/* True when the header block is UTF-8 throughout: nothing else may go out under
+ * SMTPUTF8 (RFC 6532 section 3). */
+static bool head_is_utf8(const struct content *c)
+{
+	CLEANUP(buf_done) struct buf head = BUF(LARGEST_HEAD);
+	struct content_reader reader;
+	struct error ignored = {0};
+	struct slice piece;
+	size_t end;
+
+	content_start(&reader, c);
+	do {
+		if (!content_next(&reader, &piece, &ignored))
+			piece.len = 0;
+		buf_add(&head, piece);
+		end = slice_search(buf_slice(&head), SLICE("\r\n\r\n"));
+	} while (piece.len > 0 && end == head.len && !head.is_full);
+	content_stop(&reader);
+	return !head.is_full && text_is_utf8(slice_upto(buf_slice(&head), end));
+}
+
 bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
 	struct smtp_mail *mail, struct deliver_fitted *out, struct error *err)
 {
@@ -290,7 +314,8 @@ bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const ch
 	const char *tmpdir = getenv("TMPDIR");
 	struct transform_wants wants = {
 		.has_8bitmime = caps->eight_bit_mime,
-		.has_smtputf8 = caps->smtputf8,
+		.has_smtputf8 = caps->smtputf8 &&
+				(!mail->content->head_has_8bit || head_is_utf8(mail->content)),
 		.has_binarymime = caps->chunking && caps->binary_mime,
 		.long_lines = policies[long_lines],
 	};
@@ -311,7 +336,7 @@ bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const ch
 	}
 	if (out->is_on)
 		mail->content = &out->transformed.content;
-	if (mail->content->head_has_8bit && caps->smtputf8)
+	if (mail->content->head_has_8bit && wants.has_smtputf8)
 		mail->needs_smtputf8 = true;
 	return true;
 }

@@ -6,15 +6,17 @@
 #include "mail/transform.h"
 #include "smtp/session.h"
 
-/* How the person or the program wants it done. */
-struct deliver_mode {
-	bool in_queue_run;    /* longer time limits, nobody waits */
-	smtp_trace_fn *trace; /* for -v, or NULL */
-	void *trace_context;
-};
-
 /* A connection to an account's smarthost, logged in. */
 struct deliverer;
+
+/* How the person or the program wants it done. */
+struct deliver_mode {
+	struct deliverer **kept; /* where a connection stays open from one message to the
+				    next, and may be found; NULL: none is kept */
+	bool in_queue_run;       /* longer time limits, nobody waits */
+	smtp_trace_fn *trace;    /* for -v, or NULL */
+	void *trace_context;
+};
 
 /**
  * Checks what can be checked without a network: secrets in files, their modes.

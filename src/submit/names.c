@@ -94,7 +94,13 @@ const char *names_full_name(struct names *n)
 void names_done(struct names *n)
 {
 	aliases_done(&n->aliases);
+	arena_done(&n->found);
 	arena_done(&n->arena);
+}
+
+void names_forget(struct names *n)
+{
+	arena_done(&n->found);
 }
 
 static bool is_own_login(struct names *n, struct slice local)
@@ -134,8 +140,8 @@ const char *names_caller_address(struct names *n)
 	if (!login)
 		return NULL;
 	if (n->config->mail.domain)
-		return at_domain(&n->arena, login, n->config->mail.domain);
-	return is_public_host(n->host) ? at_domain(&n->arena, login, n->host) : NULL;
+		return at_domain(&n->found, login, n->config->mail.domain);
+	return is_public_host(n->host) ? at_domain(&n->found, login, n->host) : NULL;
 }
 
 enum { LARGEST_ALIASES = 4 * 1024 * 1024 };
@@ -178,14 +184,14 @@ bool names_load_aliases(struct names *n, struct error *err)
 static bool find_bare_address(
 	struct names *n, struct slice name, const char **out, struct error *err)
 {
-	char *local = arena_dup(&n->arena, name);
+	char *local = arena_dup(&n->found, name);
 
 	if (is_own_login(n, name) && n->account && n->account->from) {
 		*out = n->account->from;
 		return true;
 	}
 	if (n->config->mail.domain) {
-		*out = at_domain(&n->arena, local, n->config->mail.domain);
+		*out = at_domain(&n->found, local, n->config->mail.domain);
 		return true;
 	}
 	error_set(err, EX_DATAERR, "the recipient '%s' has no domain", local);
@@ -203,14 +209,14 @@ static bool add_bare(
 	struct mailbox_list list = {0};
 
 	if (!names_load_aliases(n, err) ||
-		!aliases_expand(&n->aliases, &n->arena, &bare, &list, err))
+		!aliases_expand(&n->aliases, &n->found, &bare, &list, err))
 		return false;
 	for (size_t i = 0; i < list.count; i++) {
 		const struct mailbox *found = &list.items[i];
 		const char *address;
 
 		if (is_bare(n, found) ? !find_bare_address(n, slice_of(found->local), &address, err)
-				      : !address_wire(&n->arena, found, &address, err))
+				      : !address_wire(&n->found, found, &address, err))
 			return false;
 		envelope_add(envelope, address);
 	}
@@ -224,7 +230,7 @@ bool names_add_recipient(
 
 	if (is_bare(n, box))
 		return add_bare(n, box, envelope, err);
-	if (!address_wire(&n->arena, box, &address, err))
+	if (!address_wire(&n->found, box, &address, err))
 		return false;
 	envelope_add(envelope, address);
 	return true;
@@ -239,15 +245,15 @@ bool names_sender(struct names *n, const struct mailbox *box, const char **out, 
 		return true;
 	}
 	if (!is_bare(n, box))
-		return address_wire(&n->arena, box, out, err);
+		return address_wire(&n->found, box, out, err);
 	if (is_own_login(n, slice_of(box->local)) && from)
 		*out = from;
 	else if (n->config->mail.domain)
-		*out = at_domain(&n->arena, box->local, n->config->mail.domain);
+		*out = at_domain(&n->found, box->local, n->config->mail.domain);
 	else if (from)
 		*out = from;
 	else if (is_public_host(n->host))
-		*out = at_domain(&n->arena, box->local, n->host);
+		*out = at_domain(&n->found, box->local, n->host);
 	else {
 		error_set(err, EX_DATAERR, "the sender '%s' has no domain", box->local);
 		return error_hint(err, "set 'from' in the account or 'domain' under [mail]");
@@ -263,7 +269,7 @@ static const char *single_address(struct names *n, const struct mailbox *box)
 
 	if (!add_bare(n, box, &scratch, &ignored) || scratch.count != 1)
 		return NULL;
-	return arena_strdup(&n->arena, scratch.recipients[0].address);
+	return arena_strdup(&n->found, scratch.recipients[0].address);
 }
 
 const char *names_qualify(void *context, struct arena *arena, const struct mailbox *box)

@@ -18,6 +18,7 @@ struct names {
 	struct aliases aliases; /* loaded when the first bare name turns up */
 	bool has_aliases;
 	struct arena arena; /* owns the texts above */
+	struct arena found; /* owns what was found for the caller of names_... */
 };
 
 /** Looks up where this is; never fails. */
@@ -38,6 +39,9 @@ const char *names_local_part(struct arena *arena, const char *login);
 /** Frees the texts. */
 void names_done(struct names *n);
 
+/** Frees what was found so far: for callers that ask again and again. */
+void names_forget(struct names *n);
+
 /**
  * Reads [aliases] and the aliases file, once. Called by what needs them; by
  * itself it checks them. Fails with EX_CONFIG and file:line.
@@ -56,7 +60,7 @@ bool names_add_recipient(struct names *n, const struct mailbox *box, struct enve
 
 /**
  * The wire address for a sender: "" for an empty mailbox; a bare name gets
- * `[mail] domain`, else becomes the account's `from`. Lives in the arena of n. Fails with EX_DATAERR.
+ * `[mail] domain`, else becomes the account's `from`. Lives until names_forget. Fails with EX_DATAERR.
  */
 bool names_sender(
 	struct names *n, const struct mailbox *box, const char **out, struct error *err) NODISCARD;

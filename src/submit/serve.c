@@ -10,7 +10,8 @@
 struct service {
 	struct outbox *outbox;
 	const struct submission *defaults;
-	const struct deliver_mode *mode;
+	struct deliver_mode mode;
+	struct deliverer *link; /* stays open from one message to the next */
 	struct names names;
 	bool wants_run;
 };
@@ -19,17 +20,12 @@ static bool check_recipient(void *context, const char *address, struct error *er
 {
 	struct service *s = context;
 	CLEANUP(envelope_done) struct envelope scratch = {.sender = ""};
-	struct arena kept = s->names.arena;
 	struct mailbox box;
-
-	/* A client may ask for ever: what one answer takes goes with it. */
-	s->names.arena = (struct arena){0};
-
-	bool is_known = address_parse_one(&s->names.arena, slice_of(address), &box, err) &&
+	bool is_known = address_parse_one(&s->names.found, slice_of(address), &box, err) &&
 			names_add_recipient(&s->names, &box, &scratch, err);
 
-	arena_done(&s->names.arena);
-	s->names.arena = kept;
+	/* A client may ask for ever: what one answer takes goes with it. */
+	names_forget(&s->names);
 	return is_known;
 }
 
@@ -78,12 +74,11 @@ static bool take_message(void *context, const struct server_mail *mail, intake_r
 	/* submit_message holds the signals; between messages they count again. */
 	sigprocmask(SIG_BLOCK, NULL, &old);
 
-	bool is_taken = submit_message(s->outbox, &submission, s->mode, &report, err);
+	bool is_taken = submit_message(s->outbox, &submission, &s->mode, &report, err);
 
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	free((void *)operands);
 	free(notices);
-	deliver_close(report.link);
 	s->wants_run = s->wants_run || report.wants_run;
 	return is_taken;
 }
@@ -91,7 +86,7 @@ static bool take_message(void *context, const struct server_mail *mail, intake_r
 bool serve_client(struct outbox *outbox, const struct submission *defaults, int in, int out,
 	const struct deliver_mode *mode, bool *wants_run, struct error *err)
 {
-	struct service s = {.outbox = outbox, .defaults = defaults, .mode = mode};
+	struct service s = {.outbox = outbox, .defaults = defaults, .mode = *mode};
 	struct server_handler handler = {
 		.recipient = check_recipient,
 		.message = take_message,
@@ -99,6 +94,7 @@ bool serve_client(struct outbox *outbox, const struct submission *defaults, int 
 		.max_octets = outbox->config->mail.max_size,
 	};
 
+	s.mode.kept = &s.link;
 	names_init(&s.names, outbox->config);
 	handler.name = s.names.host[0] ? s.names.host : "localhost";
 
@@ -107,6 +103,7 @@ bool serve_client(struct outbox *outbox, const struct submission *defaults, int 
 			 server_run(in, out, &handler, err);
 
 	names_done(&s.names);
+	deliver_close(s.link);
 	*wants_run = s.wants_run;
 	return is_served;
 }

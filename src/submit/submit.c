@@ -19,6 +19,7 @@ struct submission_run {
 	const struct deliver_mode *mode;
 	struct submit_report *report;
 	struct deliverer *link; /* to the server, or NULL */
+	bool is_reused;         /* it served another message before */
 	bool is_unreported;     /* some were refused, and nobody would ever hear of it */
 };
 
@@ -283,35 +284,91 @@ static bool queue_has_due(struct outbox *outbox)
 	return has_due;
 }
 
+/* The connection that was kept from the message before, where it is for the
+ * same account, else a new one. */
+static bool open_link(struct submission_run *r, struct error *why)
+{
+	struct deliverer **kept = r->mode->kept;
+
+	r->link = kept ? *kept : NULL;
+	if (kept)
+		*kept = NULL;
+	r->is_reused = r->link && deliver_is_usable(r->link) &&
+		       deliver_account(r->link) == r->message->account;
+	if (r->is_reused)
+		return true;
+	deliver_close(r->link);
+	r->link = NULL;
+	return deliver_open(r->message->account, r->mode, &r->link, why);
+}
+
+static bool send_once(struct submission_run *r, struct error *why)
+{
+	struct smtp_mail mail = {
+		.envelope = &r->message->envelope,
+		.content = &r->message->content,
+		.needs_smtputf8 = r->message->needs_smtputf8,
+		.is_last = !r->report->wants_run && !r->mode->kept,
+	};
+
+	return deliver_message(
+		r->link, r->outbox->config->mail.long_lines, r->outbox->directory, &mail, why);
+}
+
+/* True when a connection that was kept turned out to be gone, before the
+ * server could have taken anything of this message. */
+static bool was_stale(const struct submission_run *r, const struct error *why)
+{
+	const struct envelope *e = &r->message->envelope;
+
+	return r->is_reused && why->fate == FATE_LATER && !deliver_is_usable(r->link) &&
+	       envelope_count(e, RECIPIENT_PENDING) == e->count;
+}
+
+static bool send_message(struct submission_run *r, struct error *why)
+{
+	if (send_once(r, why))
+		return true;
+	if (!was_stale(r, why))
+		return false;
+	deliver_close(r->link);
+	r->link = NULL;
+	r->is_reused = false;
+	return deliver_open(r->message->account, r->mode, &r->link, why) && send_once(r, why);
+}
+
+/* What becomes of the connection: it is kept, handed to a run of the queue, or closed. */
+static void leave_link(struct submission_run *r, bool is_settled)
+{
+	bool is_usable = r->link && deliver_is_usable(r->link);
+
+	if (is_usable && r->mode->kept)
+		*r->mode->kept = r->link;
+	else if (is_usable && is_settled && r->report->wants_run)
+		r->report->link = r->link;
+	else
+		deliver_close(r->link);
+}
+
 static bool send_now(struct submission_run *r, struct error *err)
 {
 	struct error why = {0};
 
 	if (!deliver_check(r->message->account, err))
 		return false;
-	if (!deliver_open(r->message->account, r->mode, &r->link, &why))
+	if (!open_link(r, &why))
 		return settle_fault(r, &why, err);
 	r->report->wants_run = queue_has_due(r->outbox);
 
-	struct smtp_mail mail = {
-		.envelope = &r->message->envelope,
-		.content = &r->message->content,
-		.needs_smtputf8 = r->message->needs_smtputf8,
-		.is_last = !r->report->wants_run,
-	};
-	bool is_answered = deliver_message(
-		r->link, r->outbox->config->mail.long_lines, r->outbox->directory, &mail, &why);
-	bool is_settled = is_answered ? settle_answers(r, err) : settle_fault(r, &why, err);
+	bool is_settled =
+		send_message(r, &why) ? settle_answers(r, err) : settle_fault(r, &why, err);
 
 	/* Exit 0 would promise what nobody keeps. */
 	if (is_settled && r->is_unreported) {
 		*err = r->report->refusal;
 		is_settled = false;
 	}
-	if (is_settled && r->report->wants_run && deliver_is_usable(r->link))
-		r->report->link = r->link;
-	else
-		deliver_close(r->link);
+	leave_link(r, is_settled);
 	return is_settled;
 }
 

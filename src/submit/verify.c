@@ -25,7 +25,7 @@ static bool print_operand(struct names *n, const char *operand, FILE *out, struc
 	struct mailbox_list list = {0};
 	bool is_fine = true;
 
-	if (!address_parse_list(&n->arena, slice_of(operand), &list, err))
+	if (!address_parse_list(&n->found, slice_of(operand), &list, err))
 		return false;
 	if (list.count == 0)
 		return error_set(err, EX_DATAERR, "the recipient '%s' is empty", operand);
@@ -57,7 +57,7 @@ bool verify_recipients(const struct config *config, const struct submission *s, 
 	names_init(&names, config);
 	if (s->operand_count == 0)
 		return error_set(err, EX_USAGE, "no recipients given to verify");
-	if (!config_choose(config, s->account, sender_of(&names.arena, s->sender), NULL,
+	if (!config_choose(config, s->account, sender_of(&names.found, s->sender), NULL,
 		    &names.account, err))
 		return false;
 	for (size_t i = 0; i < s->operand_count; i++) {

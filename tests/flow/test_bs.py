@@ -10,6 +10,7 @@ import time
 import pytest
 
 from conftest import MESSAGE, USER, eventually, is_sanitized
+from smarthost import CLOSE
 
 CRLF_MESSAGE = MESSAGE.replace("\n", "\r\n").encode()
 
@@ -489,3 +490,37 @@ def test_C90_memory_does_not_grow_with_the_session(sandbox, mail):
     result = sandbox.run("-bs", stdin=b"EHLO c\r\n" + transaction * 6000 + b"QUIT\r\n", preexec_fn=limit)
     assert result.rc == 0, result.text
     assert result.out.count(b"250 2.1.5 ") == 30 * 6000
+
+
+def three(sandbox):
+    """Three messages over one dialogue; gives its replies."""
+    lines = ["EHLO [127.0.0.1]"]
+    for number in range(3):
+        lines += ["MAIL FROM:<ann@example.test>", "RCPT TO:<bob@example.net>", "DATA",
+                  "Subject: n%d" % number, "", "text", "."]
+    result = sandbox.run("-bs", stdin="".join(line + "\r\n" for line in lines + ["QUIT"]).encode())
+    assert result.rc == 0
+    return result.out.decode()
+
+
+def test_C90_one_connection_for_all_messages(sandbox, mail):
+    server = mail()
+    assert three(sandbox).count("250 2.0.0 the message") == 3
+    assert [m.fields("Subject")[0] for m in server.messages] == ["n0", "n1", "n2"]
+    assert len(server.connections) == 1
+
+
+def test_C90_connection_that_the_server_ended_between_messages(sandbox, mail):
+    """The next message goes over a new one, once."""
+    seen = set()
+
+    def close_at_the_second(context):
+        if context.connection in seen:
+            return CLOSE
+        seen.add(context.connection)
+        return None
+
+    server = mail(script={"MAIL": close_at_the_second})
+    assert three(sandbox).count("250 2.0.0 the message") == 3
+    assert [m.fields("Subject")[0] for m in server.messages] == ["n0", "n1", "n2"]
+    assert len(server.connections) == 3 and sandbox.entries() == []
