@@ -129,7 +129,16 @@ static bool tell_sender(const struct settlement *s, enum notice_kind kind)
 	return false;
 }
 
-/* A notice is stored before the failure is recorded: F on disk means told. */
+static void mark_told(struct envelope *e)
+{
+	for (size_t i = 0; i < e->count; i++)
+		if (e->recipients[i].state == RECIPIENT_FAILED)
+			e->recipients[i].is_told = true;
+}
+
+/* A notice is stored before the failure is recorded: F on disk means told, or
+ * that there is nobody to tell. What could not be told is not recorded, so that
+ * the next attempt hears of it again. */
 static void tell_failures(struct settlement *s)
 {
 	struct envelope *e = &s->item->entry.envelope;
@@ -137,9 +146,8 @@ static void tell_failures(struct settlement *s)
 	if (envelope_count(e, RECIPIENT_FAILED) == 0)
 		return;
 	s->is_told = tell_sender(s, NOTICE_FAILURE);
-	for (size_t i = 0; i < e->count; i++)
-		if (e->recipients[i].state == RECIPIENT_FAILED)
-			e->recipients[i].is_told = true;
+	if (s->is_told || e->sender[0] == '\0')
+		mark_told(e);
 }
 
 /* Writes what is now known of the recipients. After a delivery this record is
@@ -205,7 +213,7 @@ static void keep_in_queue(const struct settlement *s, const struct error *why)
  * see the message itself under failed/. */
 static enum settled give_up(const struct settlement *s)
 {
-	const struct envelope *e = &s->item->entry.envelope;
+	struct envelope *e = &s->item->entry.envelope;
 	struct error err = {0};
 
 	log_entry(s, "failed", reason_of(s));
@@ -213,8 +221,13 @@ static enum settled give_up(const struct settlement *s)
 		remove_entry(s);
 		return SETTLED_FAILED;
 	}
-	if (!spool_move(s->outbox->spool, s->item, true, &err))
+	if (spool_move(s->outbox->spool, s->item, true, &err)) {
+		/* The copy tells the person, if nobody else. */
+		mark_told(e);
+		record_states(s);
+	} else {
 		keep_in_queue(s, &err);
+	}
 	run_hook(s, true);
 	return SETTLED_FAILED;
 }
