@@ -116,7 +116,7 @@ static void print_json(struct outbox *outbox, const struct view *v)
 	puts(buf_text(&line));
 }
 
-/* "now", "in 5m", "3h ago": what a person wants to know of a time. */
+/* "0s", "5m", "3h", whichever way it lies: what a person wants to know of a time. */
 static const char *distance(int64_t seconds, char *out, size_t space)
 {
 	static const struct {
@@ -125,7 +125,7 @@ static const char *distance(int64_t seconds, char *out, size_t space)
 	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
 	int64_t size = seconds < 0 ? -seconds : seconds;
 
-	snprintf(out, space, "now");
+	snprintf(out, space, "0s");
 	for (size_t i = ARRAY_LEN(units); i-- > 0;)
 		if (size >= units[i].seconds)
 			snprintf(out, space, "%" PRId64 "%c", size / units[i].seconds,

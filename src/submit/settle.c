@@ -129,6 +129,11 @@ static bool tell_sender(const struct settlement *s, enum notice_kind kind)
 	return false;
 }
 
+static size_t count_open(const struct envelope *e)
+{
+	return envelope_count(e, RECIPIENT_PENDING) + envelope_count(e, RECIPIENT_SENT);
+}
+
 static void mark_told(struct envelope *e)
 {
 	for (size_t i = 0; i < e->count; i++)
@@ -136,9 +141,9 @@ static void mark_told(struct envelope *e)
 			e->recipients[i].is_told = true;
 }
 
-/* A notice is stored before the failure is recorded: F on disk means told, or
- * that there is nobody to tell. What could not be told is not recorded, so that
- * the next attempt hears of it again. */
+/* A notice is stored before the failure is recorded: F on disk means told.
+ * Where the queue takes no notice now, the refused ones stay as they were: they
+ * are refused again, and told of then. Of a null sender's nobody is told. */
 static void tell_failures(struct settlement *s)
 {
 	struct envelope *e = &s->item->entry.envelope;
@@ -146,7 +151,7 @@ static void tell_failures(struct settlement *s)
 	if (envelope_count(e, RECIPIENT_FAILED) == 0)
 		return;
 	s->is_told = tell_sender(s, NOTICE_FAILURE);
-	if (s->is_told || e->sender[0] == '\0')
+	if (s->is_told || (e->sender[0] == '\0' && count_open(e) > 0))
 		mark_told(e);
 }
 
@@ -213,7 +218,7 @@ static void keep_in_queue(const struct settlement *s, const struct error *why)
  * see the message itself under failed/. */
 static enum settled give_up(const struct settlement *s)
 {
-	struct envelope *e = &s->item->entry.envelope;
+	const struct envelope *e = &s->item->entry.envelope;
 	struct error err = {0};
 
 	log_entry(s, "failed", reason_of(s));
@@ -222,8 +227,8 @@ static enum settled give_up(const struct settlement *s)
 		return SETTLED_FAILED;
 	}
 	if (spool_move(s->outbox->spool, s->item, true, &err)) {
-		/* The copy tells the person, if nobody else. */
-		mark_told(e);
+		/* Under failed/ the person sees who failed. */
+		mark_told(&s->item->entry.envelope);
 		record_states(s);
 	} else {
 		keep_in_queue(s, &err);
@@ -286,11 +291,6 @@ static bool is_refused(const struct attempt *attempt)
 {
 	return attempt->err && attempt->err->fate == FATE_PERMANENT && attempt->not_before == 0 &&
 	       !is_local_fault(attempt->err);
-}
-
-static size_t count_open(const struct envelope *e)
-{
-	return envelope_count(e, RECIPIENT_PENDING) + envelope_count(e, RECIPIENT_SENT);
 }
 
 static void expire(const struct settlement *s)

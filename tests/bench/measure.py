@@ -7,10 +7,14 @@ system calls, which strace counts. Both cover the children of the command.
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import tempfile
 import time
+
+
+LONGEST = 20  # seconds for one run, under valgrind as well
 
 
 class Failed(Exception):
@@ -48,8 +52,16 @@ class Command:
             stdin.close()
 
     def run(self, before=()):
-        child = self.start(before)
-        out, _ = child.communicate()
+        child = self.start(before, start_new_session=True)
+        try:
+            out, _ = child.communicate(timeout=LONGEST)
+        except BaseException as error:
+            # With its children: of a tracer, the program is one.
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise Failed("%s took more than %d s" % (self.argv[0], LONGEST)) from None
+            raise
         if child.returncode != 0:
             raise Failed(
                 "%s: exit code %d: %s"

@@ -301,7 +301,7 @@ class Bench:
             try:
                 count = measure.instructions(command)
             except measure.Failed:
-                count = None
+                count = None  # it gave up, or took longer than anybody would wait
             self.note("headers", what, client, count and count / MEGA, most, "M")
         self.ours.clear()
 

@@ -546,6 +546,7 @@ def test_replies_in_single_octets(sandbox, mail):
                   script={stage: spell for stage in ("GREETING", "EHLO", "EHLO:TLS", "MAIL", "RCPT", "DATA",
                                                      "FINAL")})
     sandbox.run("-t").ok()
+    server.wait_messages(1)  # which it notes behind its last octet
     assert len(server.messages) == 1
 
 

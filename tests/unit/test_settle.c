@@ -271,6 +271,40 @@ static void failures_are_told_once(void **state UNUSED)
 	expect_notice(&t, "rfc822; bob@y.test");
 }
 
+static void a_notice_that_cannot_be_stored_is_made_up_for(void **state UNUSED)
+{
+	CLEANUP(stage_done) struct stage t;
+	struct error err = {0};
+
+	stage_init(&t, "");
+	store(&t);
+	t.config.queue.max_size = 1;
+	set(&t, 0, RECIPIENT_FAILED, 550, "no such user");
+	set(&t, 1, RECIPIENT_PENDING, 450, "later");
+	assert_int_equal(settle(&t, NULL, 0), SETTLED_DEFERRED);
+	assert_int_equal(count_entries(&t, false), 1);
+	expect_states(&t, false, "RR");
+	t.config.queue.max_size = 0;
+	assert_int_equal(spool_claim(t.outbox.spool, t.id, false, &t.item, &err), SPOOL_CLAIMED);
+	set(&t, 0, RECIPIENT_FAILED, 550, "no such user");
+	set(&t, 1, RECIPIENT_DELIVERED, 250, "ok");
+	assert_int_equal(settle(&t, NULL, 0), SETTLED_FAILED);
+	expect_notice(&t, "rfc822; bob@y.test");
+}
+
+static void a_failure_without_notice_stays_for_the_person(void **state UNUSED)
+{
+	CLEANUP(stage_done) struct stage t;
+
+	stage_init(&t, "");
+	store(&t);
+	t.config.queue.max_size = 1;
+	set(&t, 0, RECIPIENT_FAILED, 550, "no such user");
+	set(&t, 1, RECIPIENT_DELIVERED, 250, "ok");
+	assert_int_equal(settle(&t, NULL, 0), SETTLED_FAILED);
+	expect_states(&t, true, "FD");
+}
+
 /* Between the server's answer and the notice the process may die. */
 static void a_failure_nobody_was_told_of_is_not_recorded(void **state UNUSED)
 {
@@ -382,6 +416,8 @@ int main(void)
 		TEST(a_partial_refusal_is_told_and_forgotten),
 		TEST(a_null_sender_is_never_told),
 		TEST(failures_are_told_once),
+		TEST(a_notice_that_cannot_be_stored_is_made_up_for),
+		TEST(a_failure_without_notice_stays_for_the_person),
 		TEST(a_failure_nobody_was_told_of_is_not_recorded),
 		TEST(expiry_needs_age_and_attempts),
 		TEST(a_delay_is_told_once),
