@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/duration.h"
 #include "cli/print.h"
 #include "cli/programs.h"
@@ -109,23 +110,38 @@ static void tell_program(UNUSED void *context, const char *id, const char *what,
 	fflush(stdout);
 }
 
-static bool run_once(struct outbox *outbox, const struct call *call, struct error *err)
+/* For entries that were asked for by name: success is silent, the rest is an error. */
+static void tell_trouble(UNUSED void *context, const char *id, const char *what, const char *why)
+{
+	struct error err = {0};
+
+	if (strcmp(what, "delivered") == 0)
+		return;
+	error_set(&err, EX_TEMPFAIL, "%s %s: %s", id, what, why);
+	print_fault("pillarbox", &err);
+}
+
+/* only: the entries to try, or NULL for all that are due. */
+static bool run_once(struct outbox *outbox, const struct call *call, const struct spool_name *only,
+	size_t only_count, struct runner_report *report, struct error *err)
 {
 	bool is_watched = isatty(STDOUT_FILENO) || call->verbose;
 	struct runner_options options = {
 		.account = call->account,
+		.only = only,
+		.only_count = only_count,
 		.mode = {.in_queue_run = true, .trace = call->verbose ? print_trace : NULL},
 		.tell = call->as_json ? tell_program
 			: is_watched  ? tell_person
+			: only        ? tell_trouble
 				      : NULL,
 	};
-	struct runner_report report = {0};
 	char program[] = "pillarbox";
 
 	options.mode.trace_context = program;
 	if (!outbox_open(outbox, false, err))
 		return err->exit_code == EX_NOINPUT;
-	return runner_run(outbox, &options, &report, err);
+	return runner_run(outbox, &options, report, err);
 }
 
 /* A foreground loop for containers and systems without timers; only a signal
@@ -133,9 +149,10 @@ static bool run_once(struct outbox *outbox, const struct call *call, struct erro
 static int run_again_and_again(struct outbox *outbox, const struct call *call, int64_t pause_s)
 {
 	while (!stop_is_asked()) {
+		struct runner_report report = {0};
 		struct error err = {0};
 
-		if (!run_once(outbox, call, &err))
+		if (!run_once(outbox, call, NULL, 0, &report, &err))
 			print_fault("pillarbox", &err);
 		for (int64_t s = 0; s < pause_s && !stop_is_asked(); s++)
 			poll(NULL, 0, 1000);
@@ -145,12 +162,13 @@ static int run_again_and_again(struct outbox *outbox, const struct call *call, i
 
 static int run(struct outbox *outbox, const struct call *call)
 {
+	struct runner_report report = {0};
 	struct error err = {0};
 	int64_t pause_s = 0;
 
 	stop_watch();
 	if (!call->every)
-		return run_once(outbox, call, &err) ? EX_OK : fail(&err);
+		return run_once(outbox, call, NULL, 0, &report, &err) ? EX_OK : fail(&err);
 	if (!duration_read(call->every, &pause_s, &err)) {
 		error_prefix(&err, "--every");
 		return fail(&err);
@@ -158,16 +176,46 @@ static int run(struct outbox *outbox, const struct call *call)
 	return run_again_and_again(outbox, call, pause_s);
 }
 
-static int retry(struct outbox *outbox, const struct call *call)
+/* Makes the named entries due; those that are found are in `names`. */
+static int revive(
+	struct outbox *outbox, const struct call *call, struct spool_name *names, size_t *count)
 {
-	struct error err = {0};
 	int code = EX_OK;
 
+	for (int i = 0; i < call->id_count; i++) {
+		struct error err = {0};
+
+		if (!outbox_open(outbox, false, &err) ||
+			!spool_find(outbox->spool, call->ids[i], &names[*count], &err) ||
+			!queue_change_retry(outbox, names[*count].id, &err))
+			code = fail(&err);
+		else
+			++*count;
+	}
+	return code;
+}
+
+/* The person hears of each, and the exit code tells whether they went out. */
+static int retry(struct outbox *outbox, const struct call *call)
+{
+	CLEANUP(mem_free)
+	struct spool_name *names = mem_alloc((size_t)(call->id_count + 1) * sizeof(*names));
+	struct runner_report report = {0};
+	struct error err = {0};
+	size_t count = 0;
+	int code;
+
+	stop_watch();
 	if (call->all)
-		code = queue_change_retry_all(outbox, &err) ? EX_OK : fail(&err);
-	else
-		code = change(outbox, call, "retry", queue_change_retry);
-	return code == EX_OK ? run(outbox, call) : code;
+		return queue_change_retry_all(outbox, &err) ? run(outbox, call) : fail(&err);
+	if (call->id_count == 0)
+		return needs_ids("retry");
+	code = revive(outbox, call, names, &count);
+	if (count > 0 && !run_once(outbox, call, names, count, &report, &err))
+		return fail(&err);
+	if (report.failed > 0)
+		return EX_UNAVAILABLE;
+	return report.deferred > 0 ? EX_TEMPFAIL : code;
 }
 
 static const struct action {

@@ -11,6 +11,7 @@
 #include "submit/seen.h"
 #include "submit/settle.h"
 #include "submit/stop.h"
+#include "submit/wanted.h"
 
 /* What a run knows of an account. */
 struct account_state {
@@ -51,27 +52,6 @@ static void tell(const struct run *r, const char *id, const char *what, const ch
 {
 	if (r->options->tell)
 		r->options->tell(r->options->context, id, what, why ? why : "");
-}
-
-static bool holds_text(const char *whole, const char *part)
-{
-	return !part || strstr(whole, part) != NULL;
-}
-
-/* True when the person asked for this entry among others. */
-static bool is_wanted(const struct run *r, const struct spool_item *item)
-{
-	const struct envelope *e = &item->entry.envelope;
-
-	if (!holds_text(item->id, r->options->match_id) ||
-		!holds_text(e->sender, r->options->match_sender))
-		return false;
-	if (!r->options->match_recipient)
-		return true;
-	for (size_t i = 0; i < e->count; i++)
-		if (holds_text(e->recipients[i].address, r->options->match_recipient))
-			return true;
-	return false;
 }
 
 static bool is_due(const struct run *r, const struct spool_item *item, int64_t now)
@@ -260,7 +240,7 @@ static bool claim(struct run *r, const char *id, struct spool_item *item)
 
 	switch (spool_claim(r->outbox->spool, id, false, item, &err)) {
 	case SPOOL_CLAIMED:
-		if (is_due(r, item, clock_wall()) && is_wanted(r, item))
+		if (is_due(r, item, clock_wall()) && wanted_item(r->options, item))
 			return true;
 		spool_release(item);
 		return false;
@@ -288,6 +268,10 @@ static bool goes_out(struct run *r, struct spool_item *item)
 
 	if (!find_account(r, item, &account, &err)) {
 		seen_add(&r->seen, item->id);
+		if (r->options->account && strcmp(item->entry.account, r->options->account) != 0) {
+			spool_release(item);
+			return false;
+		}
 		finish(r, item, &err, clock_wall() + r->rules.max_s);
 		return false;
 	}
@@ -317,7 +301,8 @@ static bool next_item(struct run *r, struct spool_item *item)
 	while (r->name_at < r->name_count && !stop_is_asked()) {
 		const struct spool_name *name = &r->names[r->name_at++];
 
-		if (!may_be_due(r, name, now) || seen_has(&r->seen, name->id))
+		if (!may_be_due(r, name, now) || !wanted_name(r->options, name->id) ||
+			seen_has(&r->seen, name->id))
 			continue;
 		r->found = true;
 		if (!claim(r, name->id, item)) {

@@ -5,8 +5,10 @@
 #include "submit/outbox.h"
 
 struct runner_options {
-	const char *account;  /* only entries of this account; NULL: of all */
-	bool ignores_times;   /* sendmail -q: everything that is not held, now */
+	const char *account;           /* only entries of this account; NULL: of all */
+	bool ignores_times;            /* sendmail -q: everything that is not held, now */
+	const struct spool_name *only; /* these entries and no others; NULL: all */
+	size_t only_count;
 	const char *match_id; /* only entries whose id has this text; NULL: all */
 	const char *match_recipient;
 	const char *match_sender;

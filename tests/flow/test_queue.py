@@ -673,3 +673,23 @@ def test_I2_no_secret_in_the_queue(sandbox, mail):
     sandbox.run("-t").ok()
     with open(sandbox.entry().path, "rb") as file:
         assert PASSWORD.encode() not in file.read()
+
+
+def test_retry_tries_the_named_ones_and_says_what_became_of_them(sandbox, mail):
+    server = mail(script={"RCPT:carl@example.net": "550 5.1.1 no such user"})
+    queue_one(sandbox)
+    first = sandbox.entries()[0].id
+    queue_one(sandbox)
+    sandbox.run("carl@example.net").failed(67)
+    refused = sandbox.failed()[0].id
+
+    sandbox.run("queue", "retry", first, program="pillarbox", stdin=None).ok()
+    assert len(server.messages) == 1 and len(sandbox.entries()) == 1
+
+    result = sandbox.run("queue", "retry", refused, program="pillarbox", stdin=None)
+    assert result.rc == 69 and "no such user" in result.text
+    assert [e.id for e in sandbox.failed()] == [refused]
+
+    server.script["MAIL"] = "451 4.3.0 later"
+    result = sandbox.run("queue", "retry", sandbox.entries()[0].id, program="pillarbox", stdin=None)
+    assert result.rc == 75 and "451 4.3.0 later" in result.text
