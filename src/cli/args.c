@@ -62,21 +62,21 @@ static bool set_aliases(struct request *r, UNUSED const char *value, UNUSED stru
 
 static bool set_notify(struct request *r, const char *value, UNUSED struct error *err)
 {
-	if (!dsn_notify_is_valid(value, &r->submission.notify) && r->verbose)
+	if (!dsn_notify_read(slice_of(value), &r->submission.notify) && r->verbose)
 		fprintf(stderr, "sendmail: -N %s is not understood and ignored\n", value);
 	return true;
 }
 
 static bool set_return(struct request *r, const char *value, UNUSED struct error *err)
 {
-	if (!dsn_return_is_valid(value, &r->submission.ret) && r->verbose)
+	if (!dsn_return_read(slice_of(value), &r->submission.ret) && r->verbose)
 		fprintf(stderr, "sendmail: -R %s is not understood and ignored\n", value);
 	return true;
 }
 
 static bool set_envid(struct request *r, const char *value, UNUSED struct error *err)
 {
-	if (!dsn_envid_is_valid(value, r->envid) && r->verbose)
+	if (!dsn_envid_read(slice_of(value), r->envid) && r->verbose)
 		fputs("sendmail: the value of -V is not understood and ignored\n", stderr);
 	return true;
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "cli/dsn_args.h"
+#include "mail/dsn.h"
 #include "submit/submission.h"
 
 /* What a call of sendmail, mailq or newaliases is to do. */

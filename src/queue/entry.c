@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "mail/dsn.h"
 #include "queue/entry_words.h"
 
 enum {
@@ -77,7 +78,7 @@ static bool write_sender(const struct entry *e, struct buf *out, struct error *e
 	buf_add_text(out, *sender == '\0' ? "<>" : sender);
 	if (!write_fact(out, "ENVID", envelope->envid, err))
 		return false;
-	if (!write_fact(out, "RET", entry_return_word(envelope->ret), err))
+	if (!write_fact(out, "RET", dsn_return_word(envelope->ret), err))
 		return false;
 	buf_add_char(out, '\n');
 	return true;
@@ -85,16 +86,19 @@ static bool write_sender(const struct entry *e, struct buf *out, struct error *e
 
 static bool write_recipient(const struct recipient *r, struct buf *out, struct error *err)
 {
-	char notify[ENTRY_NOTIFY_SPACE] = "";
+	CLEANUP(buf_done) struct buf notify = BUF(ENTRY_NOTIFY_MOST);
+	unsigned read_again;
 
 	if (!entry_is_address(slice_of(r->address)) || !entry_is_state((char)r->state))
 		return error_set(err, EX_DATAERR, "a recipient cannot be stored in the queue");
-	if (r->notify != 0 && !entry_notify_text(r->notify, notify))
+	dsn_notify_write(r->notify, &notify);
+	if (r->notify != 0 &&
+		(!entry_notify_value(buf_slice(&notify), &read_again) || read_again != r->notify))
 		return error_set(err, EX_DATAERR, "NOTIFY cannot be stored in the queue");
 	buf_add_char(out, (char)r->state);
 	buf_add_char(out, ' ');
 	buf_add_text(out, r->address);
-	if (!write_fact(out, "NOTIFY", r->notify != 0 ? notify : NULL, err))
+	if (!write_fact(out, "NOTIFY", r->notify != 0 ? buf_text(&notify) : NULL, err))
 		return false;
 	if (!write_fact(out, "ORCPT", r->orcpt, err))
 		return false;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "mail/dsn.h"
 #include "queue/entry_words.h"
 
 /* Longer than any line that the writer's limits allow. */
@@ -226,7 +227,7 @@ static bool read_from(struct head_reader *r, struct slice value, struct entry *e
 	envelope->sender = arena_dup(&envelope->arena, address);
 	if (!read_text_fact(r, &rest, SLICE("ENVID="), &envelope->arena, &envelope->envid, err))
 		return false;
-	if (take_fact(&rest, SLICE("RET="), &word) && !entry_return_value(word, &envelope->ret))
+	if (take_fact(&rest, SLICE("RET="), &word) && !dsn_return_read(word, &envelope->ret))
 		return damaged(r, "unknown value of RET", err);
 	return rest.len == 0 || damaged(r, "unknown words behind the sender", err);
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mail/dsn.h"
+
 const struct entry_flag entry_flags[] = {
 	{"8bit", offsetof(struct entry, has_8bit)},
 	{"head8bit", offsetof(struct entry, head_has_8bit)},
@@ -10,24 +12,6 @@ const struct entry_flag entry_flags[] = {
 	{"smtputf8", offsetof(struct entry, needs_smtputf8)},
 };
 const size_t entry_flag_count = ARRAY_LEN(entry_flags);
-
-static const struct {
-	const char *word;
-	enum dsn_return ret;
-} return_words[] = {
-	{"FULL", DSN_RETURN_FULL},
-	{"HDRS", DSN_RETURN_HEADERS},
-};
-
-static const struct {
-	const char *word;
-	unsigned bit;
-} notify_words[] = {
-	{"NEVER", DSN_NEVER},
-	{"SUCCESS", DSN_SUCCESS},
-	{"FAILURE", DSN_FAILURE},
-	{"DELAY", DSN_DELAY},
-};
 
 bool entry_has(const struct entry *e, const struct entry_flag *flag)
 {
@@ -124,69 +108,15 @@ int64_t entry_sane_time(int64_t seconds)
 	return seconds < ENTRY_LATEST_TIME ? seconds : ENTRY_LATEST_TIME;
 }
 
-const char *entry_return_word(enum dsn_return ret)
-{
-	for (size_t i = 0; i < ARRAY_LEN(return_words); i++)
-		if (return_words[i].ret == ret)
-			return return_words[i].word;
-	return NULL;
-}
-
-bool entry_return_value(struct slice word, enum dsn_return *out)
-{
-	for (size_t i = 0; i < ARRAY_LEN(return_words); i++) {
-		if (!slice_eq(word, slice_of(return_words[i].word)))
-			continue;
-		*out = return_words[i].ret;
-		return true;
-	}
-	return false;
-}
-
-bool entry_notify_text(unsigned notify, char out[ENTRY_NOTIFY_SPACE])
-{
-	size_t len = 0;
-
-	out[0] = '\0';
-	if ((notify & DSN_NEVER) != 0 && notify != DSN_NEVER)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(notify_words); i++) {
-		if ((notify & notify_words[i].bit) == 0)
-			continue;
-		snprintf(out + len, ENTRY_NOTIFY_SPACE - len, "%s%s", len > 0 ? "," : "",
-			notify_words[i].word);
-		len = strlen(out);
-		notify &= ~notify_words[i].bit;
-	}
-	return notify == 0;
-}
-
-/* Takes `word` off the front of *rest where it stands there as a whole. */
-static bool take_listed(struct slice *rest, struct slice word)
-{
-	size_t end = slice_find(*rest, ',');
-
-	if (!slice_eq(slice_upto(*rest, end), word))
-		return false;
-	*rest = slice_from(*rest, end);
-	return true;
-}
-
 bool entry_notify_value(struct slice text, unsigned *out)
 {
-	unsigned notify = 0;
+	CLEANUP(buf_done) struct buf again = BUF(ENTRY_NOTIFY_MOST);
+	unsigned notify;
 
-	for (size_t i = 0; i < ARRAY_LEN(notify_words) && text.len > 0; i++) {
-		struct slice rest = notify == 0 ? text : slice_from(text, 1);
-
-		if (!take_listed(&rest, slice_of(notify_words[i].word)))
-			continue;
-		notify |= notify_words[i].bit;
-		text = rest;
-	}
-	if (notify == 0 || text.len > 0)
+	if (!dsn_notify_read(text, &notify))
 		return false;
-	if ((notify & DSN_NEVER) != 0 && notify != DSN_NEVER)
+	dsn_notify_write(notify, &again);
+	if (!slice_eq(buf_slice(&again), text))
 		return false;
 	*out = notify;
 	return true;

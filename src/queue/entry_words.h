@@ -13,7 +13,7 @@
 
 enum {
 	ENTRY_VERSION = 1,
-	ENTRY_NOTIFY_SPACE = 32, /* octets of the longest NOTIFY list and a NUL */
+	ENTRY_NOTIFY_MOST = 31, /* octets of the longest NOTIFY list */
 };
 
 /* A fact of the message that is a word of the body line where it holds. */
@@ -61,14 +61,8 @@ bool entry_demands_text(const struct demands *d, struct buf *out) NODISCARD;
 /** Reads such words, at least one, in the order in which they are written; false for any other. */
 bool entry_demands_value(struct slice text, struct demands *out) NODISCARD;
 
-/** "FULL", "HDRS", or NULL where RET is unset. */
-const char *entry_return_word(enum dsn_return ret);
-
-/** Finds the value that a RET word means. */
-bool entry_return_value(struct slice word, enum dsn_return *out) NODISCARD;
-
-/** Writes the bits of NOTIFY as a list; false for bits that do not go together. */
-bool entry_notify_text(unsigned notify, char out[ENTRY_NOTIFY_SPACE]) NODISCARD;
-
-/** Reads such a list, in the order in which it is written; false for any other. */
+/**
+ * Reads a list of NOTIFY in the very form in which dsn_notify_write gives it;
+ * false for any other.
+ */
 bool entry_notify_value(struct slice text, unsigned *out) NODISCARD;

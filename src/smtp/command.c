@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "mail/dsn.h"
+
 /* ---- What must be true ---- */
 
 static bool lacks(const char *peer, const char *extension, const char *wanted, struct error *err)
@@ -103,7 +105,7 @@ static bool add_options(struct buf *out, const struct smtp_caps *caps, const str
 	if (!style->binary && caps->eight_bit_mime && (c->has_8bit || c->head_has_8bit))
 		buf_add_text(out, " BODY=8BITMIME");
 	if (caps->dsn && e->ret != DSN_RETURN_UNSET)
-		buf_add_text(out, e->ret == DSN_RETURN_FULL ? " RET=FULL" : " RET=HDRS");
+		buf_printf(out, " RET=%s", dsn_return_word(e->ret));
 	if (caps->dsn && is_parameter(e->envid))
 		buf_printf(out, " ENVID=%s", e->envid);
 	return out->len > before;
@@ -132,31 +134,6 @@ bool command_mail(struct buf *out, const struct smtp_caps *caps, const struct sm
 
 /* ---- RCPT ---- */
 
-static const struct {
-	unsigned bit;
-	const char *word;
-} notify_words[] = {
-	{DSN_NEVER, "NEVER"},
-	{DSN_SUCCESS, "SUCCESS"},
-	{DSN_FAILURE, "FAILURE"},
-	{DSN_DELAY, "DELAY"},
-};
-
-/* NEVER stands alone (RFC 3461 section 4.1). */
-static void add_notify(struct buf *out, unsigned notify)
-{
-	const char *separator = " NOTIFY=";
-
-	if ((notify & DSN_NEVER) != 0)
-		notify = DSN_NEVER;
-	for (size_t i = 0; i < ARRAY_LEN(notify_words); i++) {
-		if ((notify & notify_words[i].bit) == 0)
-			continue;
-		buf_printf(out, "%s%s", separator, notify_words[i].word);
-		separator = ",";
-	}
-}
-
 bool command_rcpt(struct buf *out, const struct smtp_caps *caps, const struct recipient *rcpt,
 	const struct command_style *style)
 {
@@ -165,7 +142,10 @@ bool command_rcpt(struct buf *out, const struct smtp_caps *caps, const struct re
 	size_t before = out->len;
 
 	if (caps->dsn && style->with_dsn) {
-		add_notify(out, rcpt->notify);
+		if (rcpt->notify != 0) {
+			buf_add_text(out, " NOTIFY=");
+			dsn_notify_write(rcpt->notify, out);
+		}
 		if (is_parameter(rcpt->orcpt))
 			buf_printf(out, " ORCPT=%s", rcpt->orcpt);
 	}

@@ -1,5 +1,6 @@
 #include "smtp/server_words.h"
 
+#include "mail/dsn.h"
 #include "mail/xtext.h"
 
 enum { LONGEST_ENVID = 100, LONGEST_ORCPT = 500 }; /* RFC 3461 sections 4.4 and 4.2 */
@@ -60,14 +61,6 @@ bool server_take_path(
 	return true;
 }
 
-static bool read_return(struct slice value, enum dsn_return *out)
-{
-	if (!slice_ieq(value, SLICE("FULL")) && !slice_ieq(value, SLICE("HDRS")))
-		return false;
-	*out = slice_ieq(value, SLICE("FULL")) ? DSN_RETURN_FULL : DSN_RETURN_HEADERS;
-	return true;
-}
-
 static const char *read_size(struct slice value, uint64_t max_octets)
 {
 	uint64_t size;
@@ -99,7 +92,7 @@ const char *server_mail_words(struct server_mail *mail, struct slice rest, uint6
 			if (fault)
 				return fault;
 		} else if (slice_ieq(p.name, SLICE("RET"))) {
-			if (!read_return(p.value, &mail->ret))
+			if (!dsn_return_read(p.value, &mail->ret))
 				return "501 5.5.4 RET takes FULL or HDRS";
 		} else if (slice_ieq(p.name, SLICE("ENVID"))) {
 			if (p.value.len == 0 || p.value.len > LONGEST_ENVID ||
@@ -113,36 +106,13 @@ const char *server_mail_words(struct server_mail *mail, struct slice rest, uint6
 	return NULL;
 }
 
-static bool read_notify(struct slice value, unsigned *out)
-{
-	static const struct {
-		const char *word;
-		unsigned bit;
-	} rows[] = {{"NEVER", DSN_NEVER}, {"SUCCESS", DSN_SUCCESS}, {"FAILURE", DSN_FAILURE},
-		{"DELAY", DSN_DELAY}};
-	unsigned bits = 0;
-
-	for (struct slice word; (word = slice_word(&value, ",")).len > 0;) {
-		unsigned bit = 0;
-
-		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-			if (slice_ieq(word, slice_of(rows[i].word)))
-				bit = rows[i].bit;
-		if (bit == 0)
-			return false;
-		bits |= bit;
-	}
-	*out = bits;
-	return bits != 0 && ((bits & DSN_NEVER) == 0 || bits == DSN_NEVER);
-}
-
 const char *server_rcpt_words(struct arena *arena, struct slice rest, struct server_recipient *r)
 {
 	struct parameter p;
 
 	while (next_parameter(&rest, &p)) {
 		if (slice_ieq(p.name, SLICE("NOTIFY"))) {
-			if (!read_notify(p.value, &r->notify))
+			if (!dsn_notify_read(p.value, &r->notify))
 				return "501 5.5.4 NOTIFY is not understood";
 		} else if (slice_ieq(p.name, SLICE("ORCPT"))) {
 			if (p.value.len > LONGEST_ORCPT || !xtext_is_orcpt(p.value))

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/dsn_args.h"
+#include "mail/dsn.h"
 
 static void notify_is_never_or_a_list(void **state)
 {
@@ -28,7 +28,7 @@ static void notify_is_never_or_a_list(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		unsigned got = 99;
-		bool is_valid = dsn_notify_is_valid(cases[i].text, &got);
+		bool is_valid = dsn_notify_read(slice_of(cases[i].text), &got);
 
 		if (is_valid != (cases[i].want != 0) || got != (is_valid ? cases[i].want : 99))
 			fail_msg("'%s': %u", cases[i].text, got);
@@ -40,13 +40,13 @@ static void return_is_full_or_headers(void **state)
 	enum dsn_return got = DSN_RETURN_UNSET;
 
 	(void)state;
-	assert_false(dsn_return_is_valid("", &got));
-	assert_false(dsn_return_is_valid("headers", &got));
-	assert_false(dsn_return_is_valid("full ", &got));
+	assert_false(dsn_return_read(slice_of(""), &got));
+	assert_false(dsn_return_read(slice_of("headers"), &got));
+	assert_false(dsn_return_read(slice_of("full "), &got));
 	assert_int_equal(got, DSN_RETURN_UNSET);
-	assert_true(dsn_return_is_valid("Full", &got));
+	assert_true(dsn_return_read(slice_of("Full"), &got));
 	assert_int_equal(got, DSN_RETURN_FULL);
-	assert_true(dsn_return_is_valid("HDRS", &got));
+	assert_true(dsn_return_read(slice_of("HDRS"), &got));
 	assert_int_equal(got, DSN_RETURN_HEADERS);
 }
 
@@ -68,7 +68,7 @@ static void envid_becomes_xtext(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char got[DSN_ENVID_SPACE] = "";
 
-		if (dsn_envid_is_valid(cases[i].text, got) != (cases[i].want != NULL))
+		if (dsn_envid_read(slice_of(cases[i].text), got) != (cases[i].want != NULL))
 			fail_msg("'%s'", cases[i].text);
 		if (cases[i].want)
 			assert_string_equal(got, cases[i].want);
@@ -83,14 +83,14 @@ static void envid_has_a_limit(void **state)
 	(void)state;
 	memset(text, 'x', 100);
 	text[100] = '\0';
-	assert_true(dsn_envid_is_valid(text, got));
+	assert_true(dsn_envid_read(slice_of(text), got));
 	assert_string_equal(got, text);
 	text[50] = '+'; /* three octets in xtext */
-	assert_false(dsn_envid_is_valid(text, got));
+	assert_false(dsn_envid_read(slice_of(text), got));
 	text[50] = 'x';
 	text[100] = 'x';
 	text[101] = '\0';
-	assert_false(dsn_envid_is_valid(text, got));
+	assert_false(dsn_envid_read(slice_of(text), got));
 }
 
 int main(void)
