@@ -13,19 +13,35 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 STATEMENTS = 94
 
 
-def carried(path):
-    """The numbers that the tests of a file carry."""
+TABLE = os.path.join(HERE, "contract.txt")
+
+
+def tests_of(path):
+    """(number, test) for each number that a test of a file carries."""
     with open(path, encoding="utf-8") as file:
         tree = ast.parse(file.read())
-    found = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
             continue
         words = ast.get_docstring(node) or ""
         if "robustness" not in node.name:
             words += " " + node.name.replace("_", " ")
-        found.update(int(n) for n in re.findall(r"\bC(\d\d)\b", words))
-    return found
+        for number in re.findall(r"\bC(\d\d)\b", words):
+            yield int(number), "%s::%s" % (os.path.basename(path), node.name)
+
+
+def carried(path):
+    """The numbers that the tests of a file carry."""
+    return {number for number, _ in tests_of(path)}
+
+
+def table():
+    """The text of contract.txt: a line for each statement, with its tests."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
+        for number, test in tests_of(path):
+            found.setdefault(number, set()).add(test)
+    return "".join("C%02d %s\n" % (number, " ".join(sorted(found[number]))) for number in sorted(found))
 
 
 def test_every_statement_has_a_test():
@@ -42,3 +58,14 @@ def test_the_search_can_fail(tmp_path):
     path.write_text('def test_C01_C02_x():\n    """C03: words"""\n\ndef test_C05_robustness_y():\n    pass\n'
                     'def helper_C06():\n    """C07"""\n')
     assert carried(str(path)) == {1, 2, 3}
+
+
+def test_the_table_is_true():
+    """contract.txt is written anew by: python3 tests/flow/test_contract_table.py"""
+    with open(TABLE, encoding="utf-8") as file:
+        assert file.read() == table()
+
+
+if __name__ == "__main__":
+    with open(TABLE, "w", encoding="utf-8") as file:
+        file.write(table())
