@@ -16,7 +16,7 @@ STATEMENTS = 94
 TABLE = os.path.join(HERE, "contract.txt")
 
 
-def tests_of(path):
+def numbers_of(path):
     """(number, test) for each number that a test of a file carries."""
     with open(path, encoding="utf-8") as file:
         tree = ast.parse(file.read())
@@ -32,14 +32,14 @@ def tests_of(path):
 
 def carried(path):
     """The numbers that the tests of a file carry."""
-    return {number for number, _ in tests_of(path)}
+    return {number for number, _ in numbers_of(path)}
 
 
 def table():
     """The text of contract.txt: a line for each statement, with its tests."""
     found = {}
     for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
-        for number, test in tests_of(path):
+        for number, test in numbers_of(path):
             found.setdefault(number, set()).add(test)
     return "".join("C%02d %s\n" % (number, " ".join(sorted(found[number]))) for number in sorted(found))
 
