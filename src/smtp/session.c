@@ -288,6 +288,12 @@ const struct tls_facts *smtp_tls_facts(const struct smtp_session *s)
 	return s->stream && tls_is_on(s->stream) ? &s->tls : NULL;
 }
 
+void smtp_go_on_quietly(struct smtp_session *s, int reply_ms)
+{
+	s->params.reply_ms = reply_ms;
+	s->params.trace = NULL;
+}
+
 bool smtp_is_usable(const struct smtp_session *s)
 {
 	return s->stream && !s->is_over && !s->quit_sent && !stream_is_dead(s->stream) &&

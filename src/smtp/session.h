@@ -119,6 +119,9 @@ const struct smtp_caps *smtp_caps(const struct smtp_session *s);
 /** What TLS agreed on, or NULL in the clear; valid until the session goes. */
 const struct tls_facts *smtp_tls_facts(const struct smtp_session *s);
 
+/** From now on: this limit for the reply to the final dot, in milliseconds, > 0, and no traces. */
+void smtp_go_on_quietly(struct smtp_session *s, int reply_ms);
+
 /** True while another message may be sent on this session. */
 bool smtp_is_usable(const struct smtp_session *s);
 

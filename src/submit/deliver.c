@@ -86,6 +86,13 @@ static void fill_login(struct deliverer *d)
 	p->secret_can_refresh = a->password_command != NULL;
 }
 
+static int reply_limit_ms(const struct account *a, bool in_queue_run)
+{
+	if (a->reply_timeout_ms)
+		return a->reply_timeout_ms;
+	return in_queue_run ? REPLY_QUEUE_RUN_MS : REPLY_FOREGROUND_MS;
+}
+
 static void fill_params(struct deliverer *d, const struct deliver_mode *mode)
 {
 	static const enum smtp_tls tls[] = {
@@ -94,7 +101,6 @@ static void fill_params(struct deliverer *d, const struct deliver_mode *mode)
 		[ACCOUNT_TLS_NONE] = SMTP_TLS_NONE,
 	};
 	const struct account *a = d->account;
-	bool waits_long = mode->in_queue_run;
 
 	d->params = (struct smtp_params){
 		.target = {.source = a->source, .proxy = a->proxy, .socket_path = a->socket},
@@ -111,9 +117,7 @@ static void fill_params(struct deliverer *d, const struct deliver_mode *mode)
 		.lmtp = a->is_lmtp,
 		.ehlo = a->ehlo,
 		.progress_ms = a->timeout_ms ? a->timeout_ms : PROGRESS_MS,
-		.reply_ms = a->reply_timeout_ms ? a->reply_timeout_ms
-			    : waits_long        ? REPLY_QUEUE_RUN_MS
-						: REPLY_FOREGROUND_MS,
+		.reply_ms = reply_limit_ms(a, mode->in_queue_run),
 		.trace = mode->trace,
 		.trace_context = mode->trace_context,
 	};
@@ -375,6 +379,13 @@ const char *deliver_peer(const struct deliverer *d)
 const char *deliver_host(const struct deliverer *d)
 {
 	return d->host.name;
+}
+
+void deliver_enter_run(struct deliverer *d)
+{
+	d->params.reply_ms = reply_limit_ms(d->account, true);
+	d->params.trace = NULL;
+	smtp_go_on_quietly(d->session, d->params.reply_ms);
 }
 
 bool deliver_is_usable(const struct deliverer *d)

@@ -74,6 +74,9 @@ const char *deliver_peer(const struct deliverer *d);
 /** Its host name alone, for notices. */
 const char *deliver_host(const struct deliverer *d);
 
+/** Goes on with the time limits of a queue run, and without traces: nobody watches any more. */
+void deliver_enter_run(struct deliverer *d);
+
 /** True while another message may go over this connection. */
 bool deliver_is_usable(const struct deliverer *d);
 

@@ -450,6 +450,8 @@ void submit_run_detached(struct outbox *outbox, struct submit_report *report)
 		return;
 	}
 	options.mode.in_queue_run = true;
+	if (options.handed)
+		deliver_enter_run(options.handed);
 	if (outbox_open(outbox, false, &err) && !runner_run(outbox, &options, &ran, &err)) {
 		const struct log_field fields[] = {{"reason", err.text}};
 
