@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mounted.h"
 #include "build_config.h"
 
 /*
@@ -21,38 +22,47 @@ static const char *const places[] = {
 	"../../src/mail",
 };
 
-/* Puts the folder of the running program into `space` octets. */
-static bool own_folder(char *folder, size_t space)
+/* True when the module is there, below the folder of that program; then `path` has it. */
+static bool find_beside(const char *program, const char *name, char *path, size_t space)
 {
-	ssize_t len = readlink("/proc/self/exe", folder, space - 1);
-
-	if (len <= 0 || (size_t)len >= space - 1)
-		return false;
-	folder[len] = '\0';
-
-	char *slash = strrchr(folder, '/');
+	const char *slash = strrchr(program, '/');
 
 	if (!slash)
 		return false;
-	*slash = '\0';
-	return true;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		int len = snprintf(path, space, "%.*s/%s/pillarbox-%s.so", (int)(slash - program),
+			program, places[i], name);
+
+		if (len > 0 && (size_t)len < space && access(path, R_OK) == 0)
+			return true;
+	}
+	return false;
 }
 
-/* The path of a module that is there; else where it was installed to. */
+/* The path of a module that is there; else where it was installed to, or where
+ * the program was mounted from. */
 static void find_file(const char *name, char *path, size_t space)
 {
-	char folder[PATH_MAX];
+	char program[PATH_MAX], source[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
-	if (own_folder(folder, sizeof(folder))) {
-		for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-			int len = snprintf(
-				path, space, "%s/%s/pillarbox-%s.so", folder, places[i], name);
-
-			if (len > 0 && (size_t)len < space && access(path, R_OK) == 0)
-				return;
-		}
+	if (len > 0) {
+		program[len] = '\0';
+		if (find_beside(program, name, path, space))
+			return;
 	}
 	snprintf(path, space, "%s/pillarbox-%s.so", PILLARBOX_MODULE_DIR, name);
+	if (len <= 0 || access(path, R_OK) == 0)
+		return;
+
+	char found[PATH_MAX + 80];
+
+	for (size_t nth = 0; mounted_from(program, nth, source, sizeof(source)); nth++) {
+		if (!find_beside(source, name, found, sizeof(found)))
+			continue;
+		snprintf(path, space, "%s", found);
+		return;
+	}
 }
 
 bool module_load(const char *name, const char *symbol, void **out, struct error *err)

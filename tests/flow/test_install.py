@@ -62,3 +62,21 @@ def test_the_other_program_starts(sandbox, mail, prefix):
     result = run(sandbox, os.path.join(prefix, "bin", "pillarbox"), "check", stdin="")
     assert result.returncode == 0, result
     assert server.connection.user is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not have("unshare"), reason="mounting takes root and unshare")
+@pytest.mark.parametrize("origin", ["build", "installed"])
+def test_program_mounted_over_another_finds_its_modules(sandbox, mail, build, prefix, origin):
+    """As containers and trials put it in the place of the system's sendmail."""
+    program = os.path.join(build, "sendmail") if origin == "build" else os.path.join(prefix, "sbin/sendmail")
+    target = sandbox.file("sbin/sendmail", "#!/bin/sh\nexit 70\n", 0o755)
+    server = mail()
+    result = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+         'mount --bind "$0" "$1" || exit 71; exec "$1" -t', program, target],
+        input=MESSAGE.encode(), capture_output=True, timeout=60, check=False,
+        env={**sandbox.environment(), "PATH": os.environ["PATH"]})
+    if result.returncode == 71:
+        pytest.skip("this host forbids mounting")
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    assert server.message.connection.tls_version == "TLSv1.3"
