@@ -7,7 +7,7 @@
 #
 # CI=1              compiler warnings are errors
 # FUZZ_SECONDS=5    time for each fuzz target
-# FLOW_SECONDS=300  limit for the flow tests of one build
+# FLOW_SECONDS=400  limit for the flow tests of one build
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -297,7 +297,7 @@ run_checks()
 # ---------------------------------------------------------------------------- everything, in order
 
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
-FLOW_SECONDS=${FLOW_SECONDS:-300}
+FLOW_SECONDS=${FLOW_SECONDS:-400}
 
 prepare_packages
 
