@@ -115,6 +115,8 @@ static bool is_bare(const struct names *n, const struct mailbox *box)
 {
 	struct slice domain = slice_of(box->domain);
 
+	if (domain.len > 1 && domain.ptr[domain.len - 1] == '.')
+		domain.len--;
 	if (domain.len == 0 || slice_ieq(domain, SLICE("localhost")) ||
 		slice_ieq(domain, SLICE("localhost.localdomain")))
 		return true;
@@ -277,12 +279,15 @@ const char *names_qualify(void *context, struct arena *arena, const struct mailb
 	struct names *n = context;
 	const char *target;
 
-	if (box->domain[0] != '\0')
+	if (!is_bare(n, box))
 		return NULL;
 	if (n->config->mail.domain)
 		return at_domain(arena, box->local, n->config->mail.domain);
 	target = single_address(n, box);
 	if (target)
 		return arena_strdup(arena, target);
+	/* A name at this host says as much as could be said here. */
+	if (box->domain[0] != '\0')
+		return NULL;
 	return at_domain(arena, box->local, n->host[0] ? n->host : "localhost");
 }

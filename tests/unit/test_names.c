@@ -286,6 +286,10 @@ static void header_names_are_qualified(void **state UNUSED)
 		{ACCOUNT, "ann", "ann@example.com"},
 		{ACCOUNT, "root", "root@box"},
 		{ACCOUNT, "root@elsewhere.test", NULL},
+		{ACCOUNT DOMAIN, "root@localhost", "root@example.org"},
+		{ACCOUNT DOMAIN, "root@Box.", "root@example.org"},
+		{ACCOUNT "[aliases]\nroot = a@x.test\n", "root@box", "a@x.test"},
+		{ACCOUNT, "root@localhost", NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
