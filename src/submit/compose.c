@@ -253,12 +253,17 @@ static void qualify_header(struct work *w)
 static void force_from(struct work *w)
 {
 	struct message *m = &w->c->message;
-	const struct header_field *from = header_find(&m->header, "From", 0);
+	const struct header_field *from;
 	const char *address = w->c->account->from;
 	struct mailbox_list list = {0};
 	struct error ignored = {0};
 
-	if (!w->c->account->forces_from || !address || !from)
+	if (!w->c->account->forces_from || !address)
+		return;
+	/* It would name somebody else as who sent for the author (RFC 5322 section 3.6.2). */
+	header_remove(&m->header, "Sender");
+	from = header_find(&m->header, "From", 0);
+	if (!from)
 		return;
 	if (!address_parse_list(&w->arena, from->body, &list, &ignored))
 		list.count = 0;

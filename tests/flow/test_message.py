@@ -758,7 +758,8 @@ def test_C54_force_leaves_no_other_author(sandbox, mail):
     server = mail(account={"from_policy": "force"})
     for i, text in enumerate((b"From: A <a@example.org>\nTo: b@example.net\nFrom: eve@example.org\n\n",
                               b"From: %s, eve@example.org\nTo: b@example.net\n\n" % USER.encode(),
-                              b"From: %s\nFrom: eve@example.org\nTo: b@example.net\n\n" % USER.encode())):
+                              b"From: %s\nFrom: eve@example.org\nTo: b@example.net\n\n" % USER.encode(),
+                              b"Sender: eve@example.org\nFrom: %s\nTo: b@example.net\n\n" % USER.encode())):
         sandbox.run("-t", stdin=text).ok()
         data = server.messages[i].data
         part = email.message_from_bytes(data, policy=email.policy.default)
