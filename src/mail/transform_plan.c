@@ -175,8 +175,11 @@ static bool plan_fields(struct planner *p, size_t i, struct error *err)
 	header->encodes_8bit =
 		part->header.has_8bit &&
 		(is_top ? !wants->has_smtputf8 : !wants->has_8bitmime && !wants->has_binarymime);
-	header->refolds = wants->long_lines == TRANSFORM_ENCODE &&
-			  part->header.longest_line > HEADER_LINE_MAX;
+	/* Encoded words are longer than what they stand for. */
+	header->refolds =
+		wants->long_lines != TRANSFORM_PASS &&
+		(header->encodes_8bit || (wants->long_lines == TRANSFORM_ENCODE &&
+						 part->header.longest_line > HEADER_LINE_MAX));
 	p->remains[i].is_8bit = p->remains[i].is_8bit ||
 				(part->header.has_8bit && !header->encodes_8bit && !is_top);
 	return true;

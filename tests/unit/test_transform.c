@@ -368,6 +368,30 @@ static void long_header_lines_are_folded_at_blanks(UNUSED void **state)
 	free((void *)(uintptr_t)word.ptr);
 }
 
+/* The line was short enough before its one word became an encoded word. */
+static void header_lines_that_grow_too_long_are_folded(UNUSED void **state)
+{
+	CLEANUP(buf_done) struct buf text = BUF(1 << 16);
+	CLEANUP(buf_done) struct buf got = BUF(1 << 16);
+	struct transformed out;
+	struct error err = {0};
+
+	buf_add_text(&text, "X-Note: \303\251");
+	while (text.len < 990)
+		buf_add_text(&text, " abc");
+	buf_add_text(&text, "\r\n\r\nx\r\n");
+
+	struct content in = content_of(buf_slice(&text));
+
+	assert_true(in.longest_line <= 998);
+	assert_ok(transform_content(&in, &plain, &out, &err), err);
+	all_of(&out.content, &got);
+	assert_true(out.content.longest_line <= 998);
+	assert_true(slice_search(buf_slice(&got), SLICE("=?utf-8?")) < got.len ||
+		    slice_search(buf_slice(&got), SLICE("=?UTF-8?")) < got.len);
+	transformed_done(&out);
+}
+
 static void large_messages_are_spilled_and_come_from_files(UNUSED void **state)
 {
 	struct slice text = long_text("A: 1\r\n\r\n", 3 << 20, 'x', "\303\251\r\n");
@@ -431,6 +455,7 @@ int main(void)
 		cmocka_unit_test(headers_are_encoded_where_that_is_legal),
 		cmocka_unit_test(long_parameters_are_cut_as_rfc_2231_says),
 		cmocka_unit_test(long_header_lines_are_folded_at_blanks),
+		cmocka_unit_test(header_lines_that_grow_too_long_are_folded),
 		cmocka_unit_test(large_messages_are_spilled_and_come_from_files),
 		cmocka_unit_test(too_many_parts_are_refused),
 		cmocka_unit_test(deep_nesting_is_not_followed_for_ever),
