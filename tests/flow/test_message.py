@@ -807,3 +807,14 @@ def test_slow_writer(sandbox, server):
     assert done.wait(30)
     assert child.wait(60) == 0
     check(server, text)
+
+
+def test_R15_loops_end(sandbox, mail):
+    """A message that went round too often is refused; one with a long way is not."""
+    server = mail()
+    hop = b"Received: from a.test by b.test; Mon, 02 Feb 2026 10:00:00 +0100\n"
+    sandbox.run("-t", stdin=hop * 100 + HEAD + b"\nbody\n").ok()
+    result = sandbox.run("-t", stdin=hop * 101 + HEAD + b"\nbody\n").failed(65)
+    assert "101 Received" in result.text
+    assert len(server.messages) == 1
+    sandbox.nothing_stored()
