@@ -335,3 +335,56 @@ def test_C68_international_recipient(sandbox, mail):
     sandbox.run("bob@example.net", "gr\u00fc\u00df@example.net").ok()
     notice = server.wait_messages(2)[1]
     assert b"Final-Recipient: utf-8; gr\\x{FC}\\x{DF}@example.net\r\n" in notice.data
+
+
+def hook(sandbox, name):
+    """A command that writes the facts it was given, and where they will stand."""
+    facts = os.path.join(sandbox.root, name + ".facts")
+    command = sandbox.file(name, "#!/bin/sh\nenv | grep '^PILLARBOX_' | sort >> '%s'\n" % facts, 0o755)
+    return command, facts
+
+
+def facts_of(path):
+    with open(path, encoding="utf-8") as file:
+        return [line.rstrip("\n").partition("=")[::2] for line in file]
+
+
+def test_on_failure_is_told_what_nobody_else_is(sandbox, mail):
+    """The null sender's mail is refused in a run: the command gets the facts, and no secret."""
+    command, path = hook(sandbox, "failed")
+    server = mail(more="[notify]\non_failure = %s --of 'two words'\n" % command)
+    queue_one(sandbox, "-f", "", "-t")
+    server.script["RCPT"] = "550 5.1.1 no such user"
+    sandbox.run("-q", stdin=None, env={"PILLARBOX_SPARE": "x"}).ok()
+    copy = sandbox.failed()[0]
+    facts = dict(facts_of(path))
+    assert sorted(facts) == ["PILLARBOX_" + n for n in (
+        "ACCOUNT", "EVENT", "FILE", "ID", "REASON", "RECIPIENTS", "SENDER")]
+    assert facts["PILLARBOX_EVENT"] == "failure" and facts["PILLARBOX_ID"] == copy.id
+    assert facts["PILLARBOX_FILE"] == copy.path and facts["PILLARBOX_ACCOUNT"] == "work"
+    assert facts["PILLARBOX_SENDER"] == "" and facts["PILLARBOX_RECIPIENTS"] == "bob@example.net"
+    assert "550 5.1.1 no such user" in facts["PILLARBOX_REASON"]
+
+
+def test_on_stuck_once(sandbox, mail):
+    """With the delay notice, and for mail whose sender cannot be told as well."""
+    command, path = hook(sandbox, "stuck")
+    mail(script={"RCPT": "450 4.2.0 grey"}, more="[notify]\non_stuck = %s\n" % command)
+    age(queue_one(sandbox, "-f", "", "-t"), 5 * 3600, attempts=3)
+    for _ in range(2):
+        sandbox.run("-q", stdin=None).ok()
+    facts = facts_of(path)
+    assert [value for name, value in facts if name == "PILLARBOX_EVENT"] == ["stuck"]
+    assert ("PILLARBOX_FILE", sandbox.entry().path) in facts
+
+
+@pytest.mark.parametrize("command", ["/nonexistent/program", "sh -c 'exit 3'", "sh -c 'kill -9 $$'"])
+def test_hook_that_fails_changes_nothing(sandbox, mail, command):
+    server = mail(more="[notify]\non_failure = %s\n[log]\nfile = %s\n" % (
+        command, os.path.join(sandbox.root, "log")))
+    queue_one(sandbox, "-f", "", "-t")
+    server.script["RCPT"] = "550 5.1.1 no such user"
+    sandbox.run("-q", stdin=None).ok()
+    assert len(sandbox.failed()) == 1 and sandbox.entries() == []
+    with open(os.path.join(sandbox.root, "log"), encoding="utf-8") as log:
+        assert "hook-failed" in log.read()
