@@ -44,12 +44,20 @@ static void add_coded(struct encoder *e, char c, struct buf *out)
 	e->column += 3;
 }
 
+/* What a line should not begin with: mailboxes and SMTP have had trouble with
+ * the first two, and a soft break must not make a boundary of the third. */
+static bool is_bad_start(struct slice rest)
+{
+	return rest.ptr[0] == '.' || slice_starts(rest, SLICE("From ")) ||
+	       slice_starts(rest, SLICE("--"));
+}
+
 /* Adds an octet that may stand for itself, if its place allows. */
 static void add_literal(struct encoder *e, struct slice rest, struct buf *out)
 {
 	if (e->column + 1 > QP_COLUMNS)
 		add_soft_break(e, out);
-	if (e->column == 0 && (rest.ptr[0] == '.' || slice_starts(rest, SLICE("From ")))) {
+	if (e->column == 0 && is_bad_start(rest)) {
 		add_coded(e, rest.ptr[0], out);
 		return;
 	}

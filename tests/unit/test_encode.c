@@ -53,6 +53,15 @@ static void quoted_printable_has_the_right_form(UNUSED void **state)
 	check(ENCODE_QP, SLICE(""), true, "");
 }
 
+/* A line that begins so could be taken for the boundary of a multipart. */
+static void soft_breaks_make_no_boundary(UNUSED void **state)
+{
+	check(ENCODE_QP, SLICE(X70 "12345--o\r\n"), true, X70 "12345=\r\n=2D-o\r\n");
+	check(ENCODE_QP, SLICE("--o\r\n-o\r\n-\r\n"), true, "=2D-o\r\n-o\r\n-\r\n");
+	check(ENCODE_REWRAP_QP, SLICE(X70 "1234=\r\n5--o--\r\n"), true,
+		X70 "12345=\r\n=2D-o--\r\n");
+}
+
 static void base64_has_the_right_form(UNUSED void **state)
 {
 	check(ENCODE_BASE64, SLICE("abc"), true, "YWJj\r\n");
@@ -168,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quoted_printable_has_the_right_form),
+		cmocka_unit_test(soft_breaks_make_no_boundary),
 		cmocka_unit_test(base64_has_the_right_form),
 		cmocka_unit_test(encoded_text_is_wrapped_anew),
 		cmocka_unit_test(random_text_comes_back),

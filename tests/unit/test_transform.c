@@ -161,7 +161,7 @@ static void an_outer_boundary_ends_inner_parts(UNUSED void **state)
 		      "Content-Type: multipart/mixed; boundary=in\r\n\r\n--in\r\n\r\nabcdefgh\r\n"
 		      "--o\r\nContent-Type: text/plain; charset=utf-8\r\n"
 		      "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-		      "--in\r\nabcdefghijkl=C3=A9\r\n--o\r\nContent-Type: text/x\r\n"
+		      "=2D-in\r\nabcdefghijkl=C3=A9\r\n--o\r\nContent-Type: text/x\r\n"
 		      "--o--\r\n"));
 	check("body without empty line", &plain,
 		SLICE("Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n"
