@@ -99,8 +99,7 @@ void payload_start(struct smtp_session *s, struct payload *c, const struct conte
 	content_start(&c->reader, content);
 }
 
-bool payload_write(
-	struct smtp_session *s, struct payload *c, uint64_t octets, struct error *err)
+bool payload_write(struct smtp_session *s, struct payload *c, uint64_t octets, struct error *err)
 {
 	while (octets > 0 && c->left > 0) {
 		if (c->rest.len == 0 && !content_next(&c->reader, &c->rest, err))

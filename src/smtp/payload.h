@@ -29,8 +29,8 @@ void payload_start(struct smtp_session *s, struct payload *c, const struct conte
  * Writes the next `octets` octets, at most what is left, as they are. Fails as
  * payload_write_dotted.
  */
-bool payload_write(struct smtp_session *s, struct payload *c, uint64_t octets,
-	struct error *err) NODISCARD;
+bool payload_write(
+	struct smtp_session *s, struct payload *c, uint64_t octets, struct error *err) NODISCARD;
 
 /** Releases what payload_start took. */
 void payload_stop(struct payload *c);
