@@ -45,9 +45,22 @@ void file_close_from(int first, int kept)
 			close(fd);
 }
 
+/* Whether 0, 1 and 2 are open, learnt in one call; false too where it cannot be learnt so. */
+static bool standard_is_open(void)
+{
+	struct pollfd three[] = {
+		{.fd = STDIN_FILENO}, {.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+
+	if (poll(three, ARRAY_LEN(three), 0) < 0)
+		return false;
+	return ((three[0].revents | three[1].revents | three[2].revents) & POLLNVAL) == 0;
+}
+
 bool file_open_standard(bool *stdin_was_open, struct error *err)
 {
 	*stdin_was_open = true;
+	if (standard_is_open())
+		return true;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;

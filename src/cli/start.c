@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #endif
 
@@ -35,9 +36,19 @@ static void hide_memory(void)
 #endif
 }
 
+/* Whether a set-uid or set-gid bit was at work. Linux told at the start, which saves asking. */
+static bool has_borrowed_rights(void)
+{
+#ifdef __linux__
+	return getauxval(AT_UID) != getauxval(AT_EUID) || getauxval(AT_GID) != getauxval(AT_EGID);
+#else
+	return getuid() != geteuid() || getgid() != getegid();
+#endif
+}
+
 bool start_process(bool *stdin_was_open, struct error *err)
 {
-	if (getuid() != geteuid() || getgid() != getegid())
+	if (has_borrowed_rights())
 		return error_set(
 			err, EX_NOPERM, "pillarbox must not be installed set-uid or set-gid");
 	if (!file_open_standard(stdin_was_open, err))
@@ -49,7 +60,6 @@ bool start_process(bool *stdin_was_open, struct error *err)
 	hide_memory();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
 	umask(077);
 	return true;
 }

@@ -160,12 +160,12 @@ static bool open_fault(const char *path, struct error *err)
 	struct stat st;
 	int cause = errno;
 
+	if (cause == ENOENT)
+		return error_errno(err, EX_NOINPUT, "cannot open the queue directory '%s'", path);
 	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
 		return error_set(err, EX_CANTCREAT,
 			"the queue directory '%s' is a symbolic link; name the place itself", path);
 	errno = cause;
-	if (cause == ENOENT)
-		return error_errno(err, EX_NOINPUT, "cannot open the queue directory '%s'", path);
 	return error_errno(err, cause == EACCES ? EX_NOPERM : exit_code_of(cause),
 		"cannot open the queue directory '%s'", path);
 }
