@@ -38,14 +38,13 @@ static void add_block(struct arena *a, size_t octets)
 	if (space < octets)
 		space = octets;
 
-	struct arena_block *block = mem_alloc(sizeof(*block) + space);
+	struct arena_block *block = mem_grow(NULL, sizeof(*block) + space);
 
-	block->before = a->last;
-	block->space = space;
+	*block = (struct arena_block){.before = a->last, .space = space};
 	a->last = block;
 }
 
-void *arena_alloc(struct arena *a, size_t octets)
+void *arena_room(struct arena *a, size_t octets)
 {
 	size_t unit = alignof(max_align_t);
 	size_t rounded = (octets + unit - 1) / unit * unit;
@@ -61,12 +60,18 @@ void *arena_alloc(struct arena *a, size_t octets)
 	return place;
 }
 
+void *arena_alloc(struct arena *a, size_t octets)
+{
+	return memset(arena_room(a, octets), 0, octets);
+}
+
 char *arena_dup(struct arena *a, struct slice s)
 {
-	char *copy = arena_alloc(a, s.len + 1);
+	char *copy = arena_room(a, s.len + 1);
 
 	if (s.len > 0)
 		memcpy(copy, s.ptr, s.len);
+	copy[s.len] = '\0';
 	return copy;
 }
 

@@ -16,6 +16,9 @@ void arena_done(struct arena *a);
 /** Zeroed octets, aligned for any type, that live as long as a. Never NULL. */
 void *arena_alloc(struct arena *a, size_t octets) NODISCARD;
 
+/** The same for who fills them at once: the octets have any value. */
+void *arena_room(struct arena *a, size_t octets) NODISCARD;
+
 /** A NUL-terminated copy of s that lives as long as a. */
 char *arena_dup(struct arena *a, struct slice s) NODISCARD;
 

@@ -2,16 +2,6 @@
 
 #include <string.h>
 
-bool slice_eq(struct slice a, struct slice b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool slice_ieq(struct slice a, struct slice b)
-{
-	return a.len == b.len && slice_istarts(a, b);
-}
-
 int slice_cmp(struct slice a, struct slice b)
 {
 	size_t shorter = a.len < b.len ? a.len : b.len;
@@ -67,6 +57,7 @@ bool slice_has_8bit(struct slice s)
 {
 	const uint64_t high_bits = 0x8080808080808080U;
 	uint64_t words[4];
+	uint64_t seen = 0;
 	size_t at = 0;
 
 	/* Whole header blocks pass through here: 32 octets a step. */
@@ -77,13 +68,19 @@ bool slice_has_8bit(struct slice s)
 	}
 	for (; s.len - at >= sizeof(words[0]); at += sizeof(words[0])) {
 		memcpy(words, s.ptr + at, sizeof(words[0]));
-		if ((words[0] & high_bits) != 0)
-			return true;
+		seen |= words[0];
 	}
 	for (; at < s.len; at++)
-		if ((unsigned char)s.ptr[at] >= 0x80)
-			return true;
-	return false;
+		seen |= (unsigned char)s.ptr[at];
+	return (seen & high_bits) != 0;
+}
+
+/* For the two or three characters of a set quicker than a call. */
+static bool is_among(const char *set, char c)
+{
+	while (*set && *set != c)
+		set++;
+	return *set != '\0';
 }
 
 struct slice slice_word(struct slice *rest, const char *separators)
@@ -91,11 +88,10 @@ struct slice slice_word(struct slice *rest, const char *separators)
 	size_t start = 0;
 	size_t end;
 
-	while (start < rest->len && strchr(separators, rest->ptr[start]) &&
-		rest->ptr[start] != '\0')
+	while (start < rest->len && is_among(separators, rest->ptr[start]))
 		start++;
 	end = start;
-	while (end < rest->len && (rest->ptr[end] == '\0' || !strchr(separators, rest->ptr[end])))
+	while (end < rest->len && !is_among(separators, rest->ptr[end]))
 		end++;
 
 	struct slice word = slice_upto(slice_from(*rest, start), end - start);

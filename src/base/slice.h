@@ -39,19 +39,25 @@ static inline struct slice slice_upto(struct slice s, size_t len)
 }
 
 /** True when both hold the same octets. */
-bool slice_eq(struct slice a, struct slice b);
+static inline bool slice_eq(struct slice a, struct slice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/** True when s begins with prefix, without regard to the case of ASCII letters. */
+bool slice_istarts(struct slice s, struct slice prefix);
 
 /** True when both are equal without regard to the case of ASCII letters. */
-bool slice_ieq(struct slice a, struct slice b);
+static inline bool slice_ieq(struct slice a, struct slice b)
+{
+	return a.len == b.len && slice_istarts(a, b);
+}
 
 /** Orders by octets, like memcmp; a prefix comes first. */
 int slice_cmp(struct slice a, struct slice b);
 
 /** True when s begins with prefix. */
 bool slice_starts(struct slice s, struct slice prefix);
-
-/** True when s begins with prefix, without regard to the case of ASCII letters. */
-bool slice_istarts(struct slice s, struct slice prefix);
 
 /** True when s ends with suffix, without regard to the case of ASCII letters. */
 bool slice_iends(struct slice s, struct slice suffix);

@@ -7,7 +7,8 @@
 
 #include "base/file.h"
 
-enum { READ_STEP = 8192, LONGEST_SECRET = 4096 };
+/* A step and the terminator fill a buffer of 2 KiB: more than most files have. */
+enum { READ_STEP = 2047, LONGEST_SECRET = 4096 };
 
 int guard_open(const char *path)
 {
@@ -104,17 +105,19 @@ bool guard_check_private(
 bool guard_read(int fd, const char *path, size_t most, struct buf *out, struct error *err)
 {
 	size_t start = out->len;
+	size_t step = READ_STEP;
 	size_t got;
 
 	do {
-		char *room = buf_room(out, READ_STEP);
+		char *room = buf_room(out, step);
 
 		if (!room || out->len - start > most)
 			return error_set(
 				err, EX_CONFIG, "'%s' is larger than %zu octets", path, most);
-		if (!file_read(fd, room, READ_STEP, &got, path, err))
+		if (!file_read(fd, room, step, &got, path, err))
 			return false;
 		out->len += got;
+		step = step > got ? step - got : READ_STEP;
 	} while (got > 0);
 	return true;
 }

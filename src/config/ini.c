@@ -98,7 +98,19 @@ static bool set_section(struct reader *r, struct slice name)
 
 static bool is_odd(char c)
 {
-	return strchr("[];#=:\"'", c) != NULL;
+	switch (c) {
+	case '[':
+	case ']':
+	case ';':
+	case '#':
+	case '=':
+	case ':':
+	case '"':
+	case '\'':
+		return true;
+	default:
+		return false;
+	}
 }
 
 static bool begin_section(struct reader *r, struct slice line)

@@ -162,11 +162,15 @@ const struct option options[] = {
 
 const size_t option_count = ARRAY_LEN(options);
 
+static bool has_key(const struct option *option, struct slice key)
+{
+	return key.len > 0 && option->key[0] == key.ptr[0] && slice_eq(slice_of(option->key), key);
+}
+
 const struct option *option_find(const char *section, struct slice key)
 {
 	for (size_t i = 0; i < option_count; i++)
-		if (strcmp(options[i].section, section) == 0 &&
-			slice_eq(slice_of(options[i].key), key))
+		if (has_key(&options[i], key) && strcmp(options[i].section, section) == 0)
 			return &options[i];
 	return NULL;
 }

@@ -75,23 +75,28 @@ static void tell_second(struct settings *s, const struct option *first,
 	settings_fault_at(s, origin->source, origin->line, &fault);
 }
 
-/* Makes way for a new setting of a group. False when one is there already. */
+/* Makes way for a new setting of the i-th option. False when it, or one that it excludes, is there. */
+static bool clear(struct settings *s, struct section *section, size_t i,
+	const struct option *option, const struct setting *origin)
+{
+	struct setting *other = &section->settings[i];
+
+	if (is_here(other, origin)) {
+		tell_second(s, &options[i], other, option, origin);
+		return false;
+	}
+	other->value = NULL;
+	return true;
+}
+
 static bool clear_group(struct settings *s, struct section *section, const struct option *option,
 	const struct setting *origin)
 {
-	for (size_t i = 0; i < option_count; i++) {
-		struct setting *other = &section->settings[i];
-		bool is_same = &options[i] == option;
-
-		if (!is_same &&
-			(option->group == OPTION_ALONE || options[i].group != option->group))
-			continue;
-		if (is_here(other, origin)) {
-			tell_second(s, &options[i], other, option, origin);
+	if (option->group == OPTION_ALONE)
+		return clear(s, section, (size_t)(option - options), option, origin);
+	for (size_t i = 0; i < option_count; i++)
+		if (options[i].group == option->group && !clear(s, section, i, option, origin))
 			return false;
-		}
-		other->value = NULL;
-	}
 	return true;
 }
 
