@@ -42,7 +42,7 @@ static void set_space(struct buf *b, size_t space)
 	b->space = space;
 }
 
-char *buf_room(struct buf *b, size_t octets)
+char *buf_grow(struct buf *b, size_t octets)
 {
 	if (octets > b->ceiling || b->len > b->ceiling - octets) {
 		b->is_full = true;
@@ -73,17 +73,6 @@ void buf_add(struct buf *b, struct slice s)
 void buf_add_text(struct buf *b, const char *text)
 {
 	buf_add(b, slice_of(text));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-	char *room = buf_room(b, 1);
-
-	if (!room)
-		return;
-	room[0] = c;
-	room[1] = '\0';
-	b->len++;
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -32,7 +32,7 @@ void buf_add(struct buf *b, struct slice s);
 void buf_add_text(struct buf *b, const char *text);
 
 /** Adds one octet at the end. */
-void buf_add_char(struct buf *b, char c);
+static inline void buf_add_char(struct buf *b, char c);
 
 /** Adds formatted text at the end. */
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -42,7 +42,7 @@ void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
  * or NULL (and is_full) where the ceiling forbids it. The caller adds to len
  * what it has written.
  */
-char *buf_room(struct buf *b, size_t octets) NODISCARD;
+static inline char *buf_room(struct buf *b, size_t octets) NODISCARD;
 
 /** Removes the first `octets` of b. */
 void buf_shift(struct buf *b, size_t octets);
@@ -52,3 +52,27 @@ struct slice buf_slice(const struct buf *b);
 
 /** Borrows the text as a NUL-terminated string; valid until b changes. */
 const char *buf_text(const struct buf *b);
+
+/* --- what is done for each octet or word of a message, to be inlined ------------ */
+
+/** buf_room where the memory has to grow, or the ceiling is passed. */
+char *buf_grow(struct buf *b, size_t octets) NODISCARD;
+
+static inline char *buf_room(struct buf *b, size_t octets)
+{
+	bool has_room =
+		octets < b->space && b->len + octets < b->space && b->len + octets <= b->ceiling;
+
+	return has_room ? b->data + b->len : buf_grow(b, octets);
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+	char *room = buf_room(b, 1);
+
+	if (!room)
+		return;
+	room[0] = c;
+	room[1] = '\0';
+	b->len++;
+}

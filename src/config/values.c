@@ -276,7 +276,7 @@ static bool read_address(
 		err->exit_code = EX_CONFIG;
 		return error_prefix(err, "%s", v->option->key);
 	}
-	if (box.name[0] != '\0')
+	if (box.name.len > 0)
 		return value_refuse_for(v, text,
 			"holds a name beside the address; a display name goes to from_name", err);
 	if (box.local[0] == '\0' || box.domain[0] == '\0')

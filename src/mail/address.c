@@ -8,6 +8,7 @@
 
 enum {
 	FIRST_SPACE = 4,   /* mailboxes a list has room for at first */
+	USUAL_OCTETS = 32, /* of an element of a list, display name included */
 	SHOWN_OCTETS = 80, /* of an element at fault */
 };
 
@@ -35,8 +36,7 @@ static bool fail_at(struct parser *p, const struct token *t, const char *why)
 /* Collects words from *t on; leaves in *t the token that ends them. */
 static void collect(struct parser *p, struct address_run *run, struct token *t)
 {
-	*run = (struct address_run){
-		.start = t->text.ptr, .end = t->text.ptr, .is_plain = true, .is_plain_name = true};
+	*run = (struct address_run){.start = t->text.ptr, .end = t->text.ptr, .is_plain = true};
 
 	for (;; lexer_next(&p->lexer, t)) {
 		switch (t->kind) {
@@ -46,7 +46,7 @@ static void collect(struct parser *p, struct address_run *run, struct token *t)
 			break;
 		case TOKEN_QUOTED:
 		case TOKEN_LITERAL:
-			run->is_plain = run->is_plain_name = false;
+			run->is_plain = false;
 			run->words++;
 			break;
 		case TOKEN_ATOM:
@@ -55,48 +55,40 @@ static void collect(struct parser *p, struct address_run *run, struct token *t)
 		default:
 			return;
 		}
-		if (t->text.ptr != run->end) {
+		if (t->text.ptr != run->end)
 			run->is_plain = false;
-			if (t->text.ptr != run->end + 1 || *run->end != ' ')
-				run->is_plain_name = false;
-		}
 		run->has_8bit |= t->has_8bit;
 		run->end = t->text.ptr + t->text.len;
 	}
 }
 
-/* Takes an address of the usual form with `closing` behind it; *t is the token
- * behind. False, with nothing taken, for every other form. */
-static bool take_plain(struct parser *p, char closing, struct address_run *run, struct token *t)
+/* The words of what was taken at once. */
+static struct address_run run_of(const struct usual *usual)
 {
-	struct slice plain;
-	size_t at_sign;
-
-	if (!lexer_take_plain(&p->lexer, closing, &plain, &at_sign))
-		return false;
-	*run = (struct address_run){
-		.start = plain.ptr,
-		.end = plain.ptr + plain.len,
-		.at_sign = plain.ptr + at_sign,
-		.at_signs = 1,
-		.words = 2,
+	return (struct address_run){
+		.start = usual->text.ptr,
+		.end = usual->text.ptr + usual->text.len,
+		.at_sign = usual->at_sign,
+		.at_signs = usual->at_sign != NULL,
+		.words = 1,
 		.is_plain = true,
 	};
-	lexer_next(&p->lexer, t);
-	return true;
+}
+
+static void set_space(struct mailbox_list *list, struct arena *arena, size_t space)
+{
+	struct mailbox *items = arena_room(arena, space * sizeof(*items));
+
+	if (list->count > 0)
+		memcpy(items, list->items, list->count * sizeof(*items));
+	list->items = items;
+	list->space = space;
 }
 
 void mailbox_list_add(struct mailbox_list *list, struct arena *arena, const struct mailbox *box)
 {
-	if (list->count == list->space) {
-		size_t space = list->space > 0 ? list->space * 2 : FIRST_SPACE;
-		struct mailbox *items = arena_alloc(arena, space * sizeof(*items));
-
-		if (list->count > 0)
-			memcpy(items, list->items, list->count * sizeof(*items));
-		list->items = items;
-		list->space = space;
-	}
+	if (list->count == list->space)
+		set_space(list, arena, list->space > 0 ? list->space * 2 : FIRST_SPACE);
 	list->items[list->count++] = *box;
 }
 
@@ -116,11 +108,15 @@ static bool skip_route(struct parser *p, struct token *t)
 /* Reads what follows a '<', up to the separator behind the '>', left in *t. */
 static bool read_angle(struct parser *p, const struct address_run *phrase, struct token *t)
 {
-	struct mailbox box = {.name = address_phrase(p->arena, phrase)};
+	struct mailbox box = {.name = {phrase->start, (size_t)(phrase->end - phrase->start)}};
 	struct address_run run;
+	struct usual usual;
 	bool has_route = false;
 
-	if (!take_plain(p, '>', &run, t)) {
+	if (lexer_take_address(&p->lexer, '>', &usual)) {
+		run = run_of(&usual);
+		t->kind = usual.behind;
+	} else {
 		lexer_next(&p->lexer, t);
 		has_route = t->kind == '@' || t->kind == ',';
 		if (has_route && !skip_route(p, t))
@@ -135,11 +131,15 @@ static bool read_angle(struct parser *p, const struct address_run *phrase, struc
 
 	if (!is_null && !address_read(p->arena, &run, &box, &p->why))
 		return false;
-	lexer_next(&p->lexer, t);
+	p->lexer.comment = (struct slice){0};
+	if (lexer_take_special(&p->lexer, ','))
+		t->kind = ',';
+	else
+		lexer_next(&p->lexer, t);
 	if (t->kind != ',' && t->kind != ';' && t->kind != TOKEN_END)
 		return fail_at(p, t, "text stands behind its '>'");
-	if (box.name[0] == '\0' && p->lexer.comment.len > 0)
-		box.name = address_comment(p->arena, p->lexer.comment);
+	if (box.name.len == 0)
+		box.name = p->lexer.comment;
 	if (!is_null)
 		mailbox_list_add(&p->list, p->arena, &box);
 	return true;
@@ -148,12 +148,10 @@ static bool read_angle(struct parser *p, const struct address_run *phrase, struc
 /* Reads an address or a bare name without brackets; *t is the separator behind it. */
 static bool read_plain(struct parser *p, const struct address_run *run)
 {
-	struct mailbox box = {.name = ""};
+	struct mailbox box = {.name = p->lexer.comment};
 
 	if (run->start == run->end)
 		return true;
-	if (p->lexer.comment.len > 0)
-		box.name = address_comment(p->arena, p->lexer.comment);
 	if (!address_read(p->arena, run, &box, &p->why))
 		return false;
 	mailbox_list_add(&p->list, p->arena, &box);
@@ -165,9 +163,14 @@ static bool read_element(struct parser *p, bool *is_last)
 {
 	struct token t;
 	struct address_run run;
+	struct usual usual;
 
 	p->element = p->lexer.at;
-	if (!take_plain(p, ',', &run, &t)) {
+	lexer_skip_blanks(&p->lexer);
+	if (lexer_take_element(&p->lexer, &usual)) {
+		run = run_of(&usual);
+		t.kind = usual.behind;
+	} else {
 		lexer_next(&p->lexer, &t);
 		collect(p, &run, &t);
 	}
@@ -231,6 +234,8 @@ bool address_parse_list(
 {
 	struct parser p = {.arena = arena, .list = *out};
 
+	if (text.len / USUAL_OCTETS > p.list.space)
+		set_space(&p.list, arena, p.list.count + text.len / USUAL_OCTETS);
 	lexer_start(&p.lexer, text);
 	if (!read_all(&p))
 		return report(&p, err);
@@ -250,6 +255,6 @@ bool address_parse_one(
 		fail(&p, "it has a line end inside");
 	if (has_line_end || !read_all(&p))
 		return report(&p, err);
-	*out = p.list.count > 0 ? p.list.items[0] : (struct mailbox){"", "", "", {NULL, 0}};
+	*out = p.list.count > 0 ? p.list.items[0] : (struct mailbox){"", "", {NULL, 0}, {NULL, 0}};
 	return true;
 }

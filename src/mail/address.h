@@ -5,17 +5,16 @@
 #include "base/arena.h"
 #include "base/error.h"
 
-/* One mailbox of a list. All text lives in the arena given to the parser. */
+/* One mailbox of a list. */
 struct mailbox {
-	/* Display name (or the comment behind an address where there is no display
-	 * name), quotes and escapes resolved, encoded words left as they are; ""
-	 * without one. */
-	const char *name;
 	/* Local part in wire form: as written, dots at odd places included, or a
-	 * quoted-string where it needs to be one. */
+	 * quoted-string where it needs to be one. In the arena given to the parser. */
 	const char *local;
-	const char *domain;  /* as written, comments and blanks gone; "" for a bare name */
-	struct slice source; /* where local part and domain stand in the text that was parsed */
+	const char *domain; /* as written, comments and blanks gone; "" for a bare name */
+	/* Where they stand in the text that was parsed: display name, or else the
+	 * comment behind the address, for address_name; local part and domain. */
+	struct slice name;
+	struct slice source;
 };
 
 struct mailbox_list {
@@ -38,8 +37,8 @@ enum { ADDRESS_MAX = 254, DOMAIN_MAX = 253, LABEL_MAX = 63 };
  * separate outside of groups too, and a group may lack its own; line folding
  * counts as white space.
  *
- * text  the field body or operand; need not outlive the call (but `source`
- *       points into it)
+ * text  the field body or operand; need not outlive the call (but `name`
+ *       and `source` point into it)
  * out   gets the mailboxes added at its end; untouched on failure
  *
  * Fails with EX_DATAERR and words that name the element at fault (sanitised).
@@ -57,6 +56,13 @@ bool address_parse_list(struct arena *arena, struct slice text, struct mailbox_l
  */
 bool address_parse_one(
 	struct arena *arena, struct slice text, struct mailbox *out, struct error *err) NODISCARD;
+
+/**
+ * The display name, or what the comment behind the address says where there is
+ * none: quotes and escapes resolved, one blank for each gap, encoded words left
+ * as they are; "" without either. The text that was parsed must still be there.
+ */
+const char *address_name(struct arena *arena, const struct mailbox *box) NODISCARD;
 
 /**
  * The address as it goes into MAIL and RCPT: "local@domain", the domain as

@@ -2,17 +2,17 @@
 
 #include <string.h>
 
-/* What an octet begins: 'a' an atom, 'x' nothing (control characters), blank
- * white space, any other one itself. Dots count as atom text: whether they stand
+/* What an octet begins: 'a' an atom, '8' one that is not ASCII, 'x' nothing (control
+ * characters), blank white space, any other one itself. Dots count as atom text: whether they stand
  * at the right place depends on what the words turn out to be. */
 static const char class_of[257] = "xxxxxxxxx  xx xxxxxxxxxxxxxxxxxx"
 				  " a\"aaaaa()aa,aaaaaaaaaaaaa:;<a>a"
 				  "@aaaaaaaaaaaaaaaaaaaaaaaaaa[\\]aa"
 				  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaax"
-				  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-				  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-				  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-				  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+				  "88888888888888888888888888888888"
+				  "88888888888888888888888888888888"
+				  "88888888888888888888888888888888"
+				  "88888888888888888888888888888888";
 
 static char class_at(const char *at)
 {
@@ -129,47 +129,93 @@ static bool skip_enclosed(struct lexer *l, char closing)
 		l, closing == ']' ? "a bracket is not closed" : "a quotation mark is not closed");
 }
 
-/* The end of the atom that starts here; *bits gets all bits of its octets. */
-static const char *atom_end(const char *at, const char *end, unsigned char *bits)
+/* Where the ASCII part of an atom ends that starts here. */
+static const char *ascii_end(const char *at, const char *end)
 {
-	unsigned char all = *bits;
-
-	for (; at < end && class_at(at) == 'a'; at++)
-		all |= (unsigned char)*at;
-	*bits = all;
+	while (at < end && class_at(at) == 'a')
+		at++;
 	return at;
 }
 
 static void skip_atom(struct lexer *l, struct token *out)
 {
-	unsigned char bits = 0;
+	const char *at = ascii_end(l->at, l->end);
 
-	l->at = atom_end(l->at, l->end, &bits);
-	out->has_8bit = bits >= 0x80;
+	out->kind = TOKEN_ATOM;
+	out->has_8bit = at < l->end && class_at(at) == '8';
+	while (at < l->end && (class_at(at) == 'a' || class_at(at) == '8'))
+		at++;
+	l->at = at;
 }
 
-bool lexer_take_plain(struct lexer *l, char closing, struct slice *out, size_t *at_sign)
+void lexer_skip_blanks(struct lexer *l)
 {
-	const char *start = l->at, *end = l->end;
-	unsigned char bits = 0;
+	while (l->at < l->end && class_at(l->at) == ' ')
+		if (!skip_space(l))
+			break;
+}
 
-	while (start < end && *start == ' ')
-		start++;
-
-	const char *split = atom_end(start, end, &bits);
-
-	if (split == start || split == end || *split != '@')
-		return false;
-
-	const char *behind = atom_end(split + 1, end, &bits);
-
-	if (behind == split + 1 || bits >= 0x80 ||
-		(behind < end ? *behind != closing : closing != ','))
-		return false;
-	*out = (struct slice){start, (size_t)(behind - start)};
-	*at_sign = (size_t)(split - start);
+/* Takes what is taken at once, and what stands behind it: the end, or a token of one octet. */
+static bool take(struct lexer *l, const char *behind, struct usual *out)
+{
+	out->text = (struct slice){l->at, (size_t)(behind - l->at)};
+	out->behind = TOKEN_END;
 	l->at = behind;
+	l->comment = (struct slice){0};
+	if (l->at < l->end)
+		out->behind = *l->at++;
 	return true;
+}
+
+/* The same for an address, of which the local part has been read. */
+static bool take_address(struct lexer *l, const char *split, char closing, struct usual *out)
+{
+	const char *behind = ascii_end(split + 1, l->end);
+
+	if (split == l->at || behind == split + 1 ||
+		(behind < l->end ? *behind != closing : closing != ','))
+		return false;
+	out->at_sign = split;
+	return take(l, behind, out);
+}
+
+/* The same for a name, of which the first word has been read. */
+static bool take_name(struct lexer *l, const char *behind, struct usual *out)
+{
+	const char *word = l->at;
+
+	out->at_sign = NULL;
+	while (behind > word && behind < l->end) {
+		const char *next = behind + (*behind == ' ');
+
+		if (next < l->end && *next == '<') {
+			take(l, behind, out);
+			l->at = next + 1;
+			out->behind = '<';
+			return true;
+		}
+		if (next == behind)
+			return false;
+		word = next;
+		behind = ascii_end(word, l->end);
+	}
+	return false;
+}
+
+bool lexer_take_address(struct lexer *l, char closing, struct usual *out)
+{
+	const char *split = ascii_end(l->at, l->end);
+
+	return split < l->end && *split == '@' && take_address(l, split, closing, out);
+}
+
+bool lexer_take_element(struct lexer *l, struct usual *out)
+{
+	const char *behind = ascii_end(l->at, l->end);
+
+	if (behind < l->end && *behind == '@')
+		return take_address(l, behind, ',', out);
+	return take_name(l, behind, out);
 }
 
 /* Steps over the token that starts here. */
@@ -178,6 +224,7 @@ static bool skip_token(struct lexer *l, struct token *out)
 	out->kind = class_at(l->at);
 	switch (out->kind) {
 	case TOKEN_ATOM:
+	case '8':
 		skip_atom(l, out);
 		return true;
 	case TOKEN_QUOTED:

@@ -37,14 +37,38 @@ void lexer_start(struct lexer *l, struct slice text);
  */
 void lexer_next(struct lexer *l, struct token *out);
 
+/** Steps over white space; a line end that is a fault stays for lexer_next to tell. */
+void lexer_skip_blanks(struct lexer *l);
+
+/* What nearly all elements of long lists are made of, taken at once. */
+struct usual {
+	struct slice text;
+	const char *at_sign; /* in an address; NULL in a display name */
+	char behind;         /* kind of the token behind the text, taken as well */
+};
+
 /**
- * Takes "local@domain" at once where it stands next, all ASCII atoms, with
- * `closing` behind it, or else the end if closing is a comma: the form nearly
- * all addresses of long lists have.
- * *at_sign is set to the place of the @ in *out. False, with nothing taken, for
+ * Takes "local@domain", all ASCII atoms, where it stands next with `closing`
+ * behind it, or else the end if closing is a comma. False, with nothing taken,
+ * for every other form.
+ */
+bool lexer_take_address(struct lexer *l, char closing, struct usual *out);
+
+/** Takes the octet c where it stands next: one of the specials < > @ , ; : */
+static inline bool lexer_take_special(struct lexer *l, char c)
+{
+	bool is_next = l->at < l->end && *l->at == c;
+
+	l->at += is_next;
+	return is_next;
+}
+
+/**
+ * Takes such an address with a comma behind it, or a display name of ASCII atoms
+ * with one blank between two and a '<' behind it. False, with nothing taken, for
  * every other form.
  */
-bool lexer_take_plain(struct lexer *l, char closing, struct slice *out, size_t *at_sign);
+bool lexer_take_element(struct lexer *l, struct usual *out);
 
 /**
  * Writes what a quoted-string, a domain-literal or a comment says to `to`, which

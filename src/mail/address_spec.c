@@ -39,33 +39,8 @@ static struct slice piece_slice(const struct piece *piece)
 	return (struct slice){piece->text, piece->len};
 }
 
-const char *address_phrase(struct arena *arena, const struct address_run *run)
-{
-	if (run->words + run->at_signs == 0)
-		return "";
-
-	struct slice source = {run->start, (size_t)(run->end - run->start)};
-
-	if (run->is_plain_name)
-		return arena_dup(arena, source);
-
-	struct piece name = piece_new(arena, source.len);
-	struct lexer lexer;
-	struct token t;
-
-	lexer_start(&lexer, source);
-	for (lexer_next(&lexer, &t); t.kind != TOKEN_END; lexer_next(&lexer, &t)) {
-		if (t.is_apart && name.len > 0)
-			name.text[name.len++] = ' ';
-		if (t.kind == TOKEN_QUOTED)
-			name.len += lexer_resolve(name.text + name.len, t.text);
-		else
-			piece_add(&name, t.text);
-	}
-	return name.text;
-}
-
-const char *address_comment(struct arena *arena, struct slice comment)
+/* What a comment says, where cron and old mailers put the name: "root (Cron Daemon)". */
+static const char *comment_text(struct arena *arena, struct slice comment)
 {
 	struct piece name = piece_new(arena, comment.len);
 
@@ -75,6 +50,29 @@ const char *address_comment(struct arena *arena, struct slice comment)
 
 	name.text[(size_t)(trimmed.ptr - name.text) + trimmed.len] = '\0';
 	return trimmed.ptr;
+}
+
+const char *address_name(struct arena *arena, const struct mailbox *box)
+{
+	if (box->name.len == 0)
+		return "";
+	if (box->name.ptr[0] == '(')
+		return comment_text(arena, box->name);
+
+	struct piece name = piece_new(arena, box->name.len);
+	struct lexer lexer;
+	struct token t;
+
+	lexer_start(&lexer, box->name);
+	for (lexer_next(&lexer, &t); t.kind != TOKEN_END; lexer_next(&lexer, &t)) {
+		if (t.is_apart && name.len > 0)
+			name.text[name.len++] = ' ';
+		if (t.kind == TOKEN_QUOTED)
+			name.len += lexer_resolve(name.text + name.len, t.text);
+		else
+			piece_add(&name, t.text);
+	}
+	return name.text;
 }
 
 /* True for dot-atom: dots only between other octets. */
@@ -130,9 +128,16 @@ static bool check_domain(struct reader *r, struct slice domain)
 		return fail(r, "nothing stands behind the '@'");
 	if (domain.ptr[0] == '[')
 		return true;
-	for (size_t i = 0; i < domain.len; i++)
-		if (domain.ptr[i] == '.' && (i == 0 || domain.ptr[i - 1] == '.'))
+
+	const char *end = domain.ptr + domain.len;
+
+	for (const char *at = domain.ptr, *label = at; at < end; at++) {
+		if (*at != '.')
+			continue;
+		if (at == label)
 			return fail(r, "its domain has a dot too many");
+		label = at + 1;
+	}
 	return true;
 }
 
@@ -158,13 +163,16 @@ static bool take_sides(struct reader *r, struct slice local, struct slice domain
 		domain.len > (size_t)4 * DOMAIN_MAX)
 		return fail(r, "it is longer than 254 octets");
 
-	char *text = arena_alloc(r->arena, local.len + domain.len + 2);
+	char *text = arena_room(r->arena, local.len + domain.len + 2);
+	char *behind = text + local.len + 1;
 
 	memcpy(text, local.ptr, local.len);
+	text[local.len] = '\0';
 	if (domain.len > 0)
-		memcpy(text + local.len + 1, domain.ptr, domain.len);
+		memcpy(behind, domain.ptr, domain.len);
+	behind[domain.len] = '\0';
 	box->local = text;
-	box->domain = text + local.len + 1;
+	box->domain = behind;
 	return true;
 }
 
@@ -273,20 +281,15 @@ bool address_read(
 	struct arena *arena, const struct address_run *run, struct mailbox *box, const char **why)
 {
 	struct reader r = {.arena = arena};
-	struct mailbox read = *box;
 	bool is_sound;
 
 	if (run->at_signs > 1)
 		is_sound = fail(&r, "it has more than one '@'");
 	else if (run->is_plain)
-		is_sound = read_plain(&r, run, &read);
+		is_sound = read_plain(&r, run, box);
 	else
-		is_sound = read_sides(&r, run, &read);
-	if (!is_sound) {
-		*why = r.why;
-		return false;
-	}
-	read.source = (struct slice){run->start, (size_t)(run->end - run->start)};
-	*box = read;
-	return true;
+		is_sound = read_sides(&r, run, box);
+	box->source = (struct slice){run->start, (size_t)(run->end - run->start)};
+	*why = r.why;
+	return is_sound;
 }

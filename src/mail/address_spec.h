@@ -1,5 +1,5 @@
-/* What a row of words says: a display name, or an address of RFC 5322 section
- * 3.4.1 with the obsolete forms of section 4.4. Used by the list parser alone. */
+/* What a row of words says: an address of RFC 5322 section 3.4.1 with the obsolete
+ * forms of section 4.4. Used by the list parser alone. */
 #pragma once
 
 #include "mail/address.h"
@@ -11,17 +11,10 @@ struct address_run {
 	const char *end;
 	const char *at_sign; /* the first @, or NULL */
 	size_t at_signs;
-	size_t words;       /* all tokens but @ */
-	bool is_plain;      /* atoms and @ alone, nothing between them */
-	bool is_plain_name; /* atoms and @ alone, at most one blank between them */
+	size_t words;  /* all tokens but @; at least 1 for what was taken at once */
+	bool is_plain; /* atoms and @ alone, nothing between them */
 	bool has_8bit;
 };
-
-/** The display name that a run of words spells, one blank for each gap; "" for no words. */
-const char *address_phrase(struct arena *arena, const struct address_run *run);
-
-/** What a comment says, where cron and old mailers put the name: "root (Cron Daemon)". */
-const char *address_comment(struct arena *arena, struct slice comment);
 
 /**
  * Reads a run that is not empty as an address or a bare name, and sets all of

@@ -117,11 +117,12 @@ bool address_wire(
 	if (local.len + 1 + domain.len > ADDRESS_MAX)
 		return refuse(box, "it is longer than 254 octets", err);
 
-	char *wire = arena_alloc(arena, local.len + domain.len + 2);
+	char *wire = arena_room(arena, local.len + domain.len + 2);
 
 	memcpy(wire, local.ptr, local.len);
 	wire[local.len] = '@';
 	memcpy(wire + local.len + 1, domain.ptr, domain.len);
+	wire[local.len + 1 + domain.len] = '\0';
 	*out = wire;
 	return true;
 }

@@ -23,23 +23,33 @@ void envelope_done(struct envelope *e)
 	*e = (struct envelope){0};
 }
 
-/* Hash of an address that address_same agrees with. The multiplier is random,
- * so that nobody can write a list of addresses that all meet in one place. */
+/* Adds octets to a hash, eight at a time; the bits of `ignored` do not count. */
+static uint64_t hash_octets(uint64_t h, uint64_t factor, struct slice s, uint64_t ignored)
+{
+	for (; s.len >= sizeof(h); s = slice_from(s, sizeof(h))) {
+		uint64_t word;
+
+		memcpy(&word, s.ptr, sizeof(word));
+		h = (h ^ (word | ignored)) * factor;
+		h ^= h >> 32;
+	}
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ ((unsigned char)s.ptr[i] | (ignored & 0xff))) * factor;
+	return h ^ h >> 32;
+}
+
+/* Hash of an address that address_same agrees with: upper and lower case of the
+ * domain differ by one bit. The factor is random, so that nobody can write a
+ * list of addresses that all meet in one place. */
 static uint32_t hash_of(const struct envelope *e, const char *wire)
 {
 	struct slice domain = address_domain(wire);
-	const char *end = domain.ptr + domain.len;
 	uint64_t key[2];
 	uint64_t h;
 
 	memcpy(key, e->index, sizeof(key));
-	h = key[0];
-	for (const char *at = wire; at < domain.ptr; at++)
-		h = (h ^ (unsigned char)*at) * key[1];
-	/* The bit that tells upper case from lower case does not count. */
-	for (const char *at = domain.ptr; at < end; at++)
-		h = (h ^ (unsigned char)(*at | 0x20)) * key[1];
-	return (uint32_t)(h >> 32);
+	h = hash_octets(key[0], key[1], (struct slice){wire, (size_t)(domain.ptr - wire)}, 0);
+	return (uint32_t)hash_octets(h, key[1], domain, UINT64_C(0x2020202020202020));
 }
 
 /* The place of an address in the index, or the free one where it belongs. */
@@ -117,12 +127,22 @@ static struct recipient *find_one_by_one(struct envelope *e, const char *wire)
 	return NULL;
 }
 
+static void set_space(struct envelope *e, size_t space)
+{
+	e->recipients = mem_grow(e->recipients, space * sizeof(*e->recipients));
+	e->space = space;
+}
+
+void envelope_reserve(struct envelope *e, size_t count)
+{
+	if (e->count + count > e->space)
+		set_space(e, e->count + count);
+}
+
 struct recipient *envelope_append(struct envelope *e, const char *wire)
 {
-	if (e->count == e->space) {
-		e->space = e->space > 0 ? e->space * 2 : FIRST_SPACE;
-		e->recipients = mem_grow(e->recipients, e->space * sizeof(*e->recipients));
-	}
+	if (e->count == e->space)
+		set_space(e, e->space > 0 ? e->space * 2 : FIRST_SPACE);
 
 	struct recipient *r = &e->recipients[e->count++];
 
@@ -136,7 +156,10 @@ struct recipient *envelope_append(struct envelope *e, const char *wire)
 
 static struct recipient *append(struct envelope *e, const char *wire)
 {
-	return envelope_append(e, arena_strdup(&e->arena, wire));
+	struct slice text = slice_of(wire);
+
+	e->has_8bit = e->has_8bit || slice_has_8bit(text);
+	return envelope_append(e, arena_dup(&e->arena, text));
 }
 
 struct recipient *envelope_add(struct envelope *e, const char *wire)

@@ -64,12 +64,16 @@ struct envelope {
 	struct recipient *recipients; /* on the heap, owned; order of first mention */
 	size_t count;
 	size_t space;
+	bool has_8bit;   /* one that envelope_add added is not ASCII */
 	uint32_t *index; /* private: hash table for duplicates */
 	size_t index_space;
 };
 
 /** Frees all that the envelope owns. */
 void envelope_done(struct envelope *e);
+
+/** Makes room for so many more recipients at once, for who knows the number. */
+void envelope_reserve(struct envelope *e, size_t count);
 
 /**
  * Adds a recipient (copied into the arena) unless it is there already (domain

@@ -17,6 +17,7 @@ struct reader {
 	struct buf block; /* the header block in canonical form */
 	struct buf held;  /* raw: mbox lines, and a line that is not complete */
 	size_t line_at;   /* where in held that line starts */
+	bool has_cr;      /* a CR was seen: files of this system have none */
 	bool in_body;
 	struct body body;
 };
@@ -69,7 +70,7 @@ static bool add_header_line(struct reader *r, struct slice line, struct error *e
 	if (!room)
 		return header_too_large(err);
 	memcpy(room, line.ptr, line.len);
-	while ((cr = memchr(cr, '\r', (size_t)(room + line.len - cr))))
+	while (r->has_cr && (cr = memchr(cr, '\r', (size_t)(room + line.len - cr))))
 		*cr = ' ';
 	memcpy(room + line.len, "\r\n", 2);
 	r->block.len += line.len + 2;
@@ -205,6 +206,7 @@ static bool read_all(struct reader *r, struct error *err)
 			return false;
 		if (chunk.len == 0)
 			break;
+		r->has_cr = r->has_cr || slice_find(chunk, '\r') < chunk.len;
 		if (!r->in_body && !take_header(r, &chunk, err))
 			return false;
 		if (r->in_body && !body_add(&r->body, chunk, err))

@@ -13,6 +13,7 @@ enum {
 	STATUS_TEXT_AT = 20, /* "status 00002 -w 451 " */
 	MOST_ATTEMPTS = 99999,
 	MOST_CODE = 999,
+	USUAL_LINE = 32, /* octets of a recipient's line */
 };
 
 /* Every field has a fixed place and, whatever its value, the same kind of
@@ -84,21 +85,27 @@ static bool write_sender(const struct entry *e, struct buf *out, struct error *e
 	return true;
 }
 
-static bool write_recipient(const struct recipient *r, struct buf *out, struct error *err)
+static bool write_notify(unsigned notify, struct buf *out, struct error *err)
 {
-	CLEANUP(buf_done) struct buf notify = BUF(ENTRY_NOTIFY_MOST);
+	CLEANUP(buf_done) struct buf words = BUF(ENTRY_NOTIFY_MOST);
 	unsigned read_again;
 
-	if (!entry_is_address(slice_of(r->address)) || !entry_is_state((char)r->state))
-		return error_set(err, EX_DATAERR, "a recipient cannot be stored in the queue");
-	dsn_notify_write(r->notify, &notify);
-	if (r->notify != 0 &&
-		(!entry_notify_value(buf_slice(&notify), &read_again) || read_again != r->notify))
+	dsn_notify_write(notify, &words);
+	if (!entry_notify_value(buf_slice(&words), &read_again) || read_again != notify)
 		return error_set(err, EX_DATAERR, "NOTIFY cannot be stored in the queue");
+	return write_fact(out, "NOTIFY", buf_text(&words), err);
+}
+
+static bool write_recipient(const struct recipient *r, struct buf *out, struct error *err)
+{
+	struct slice address = slice_of(r->address);
+
+	if (!entry_is_address(address) || !entry_is_state((char)r->state))
+		return error_set(err, EX_DATAERR, "a recipient cannot be stored in the queue");
 	buf_add_char(out, (char)r->state);
 	buf_add_char(out, ' ');
-	buf_add_text(out, r->address);
-	if (!write_fact(out, "NOTIFY", r->notify != 0 ? buf_text(&notify) : NULL, err))
+	buf_add(out, address);
+	if (r->notify != 0 && !write_notify(r->notify, out, err))
 		return false;
 	if (!write_fact(out, "ORCPT", r->orcpt, err))
 		return false;
@@ -125,6 +132,12 @@ static bool write_fixed_lines(const struct entry *e, struct buf *out, struct err
 	return write_demands(e, out, err);
 }
 
+static bool too_large(struct error *err)
+{
+	return error_set(
+		err, EX_DATAERR, "the recipients take more than %d octets", ENTRY_MOST_HEAD);
+}
+
 bool entry_write_head(const struct entry *e, struct buf *out, struct error *err)
 {
 	size_t count = e->envelope.count;
@@ -135,14 +148,13 @@ bool entry_write_head(const struct entry *e, struct buf *out, struct error *err)
 			ENTRY_MOST_RECIPIENTS);
 	if (!write_fixed_lines(e, out, err) || !write_sender(e, out, err))
 		return false;
+	if (!buf_room(out, count * USUAL_LINE))
+		return too_large(err);
 	for (size_t i = 0; i < count; i++)
 		if (!write_recipient(&e->envelope.recipients[i], out, err))
 			return false;
 	buf_add_char(out, '\n');
-	if (out->is_full || out->len > ENTRY_MOST_HEAD)
-		return error_set(err, EX_DATAERR, "the recipients take more than %d octets",
-			ENTRY_MOST_HEAD);
-	return true;
+	return (out->is_full || out->len > ENTRY_MOST_HEAD) ? too_large(err) : true;
 }
 
 void entry_done(struct entry *e)

@@ -121,6 +121,7 @@ static bool add_list(struct work *w, struct slice text, size_t *found, struct er
 
 	if (!address_parse_list(&w->arena, text, &list, err))
 		return false;
+	envelope_reserve(&w->c->envelope, list.count);
 	for (size_t i = 0; i < list.count; i++) {
 		w->has_bare_name |= list.items[i].domain[0] == '\0';
 		if (!names_add_recipient(&w->names, &list.items[i], &w->c->envelope, err))
@@ -268,7 +269,7 @@ static void force_from(struct work *w)
 	if (!address_parse_list(&w->arena, from->body, &list, &ignored))
 		list.count = 0;
 
-	const char *name = list.count > 0 ? list.items[0].name : "";
+	const char *name = list.count > 0 ? address_name(&w->arena, &list.items[0]) : "";
 	const char *old = NULL;
 
 	if (list.count > 0 && list.items[0].domain[0] &&
@@ -368,16 +369,6 @@ static void apply_options(struct work *w)
 			e->recipients[i].notify = w->s->notify;
 }
 
-static bool needs_smtputf8(const struct composed *c)
-{
-	if (address_needs_smtputf8(c->envelope.sender))
-		return true;
-	for (size_t i = 0; i < c->envelope.count; i++)
-		if (address_needs_smtputf8(c->envelope.recipients[i].address))
-			return true;
-	return false;
-}
-
 /* A message that goes round in a circle gains a Received field at each hop
  * (RFC 5321 section 6.3). */
 static bool check_hops(const struct header *h, struct error *err)
@@ -410,7 +401,7 @@ static bool compose(struct work *w, const char *spill_dir, struct error *err)
 	if (!complete(w, err))
 		return false;
 	apply_options(w);
-	c->needs_smtputf8 = needs_smtputf8(c);
+	c->needs_smtputf8 = c->envelope.has_8bit || address_needs_smtputf8(c->envelope.sender);
 	return true;
 }
 

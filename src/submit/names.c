@@ -120,7 +120,7 @@ static bool is_bare(const struct names *n, const struct mailbox *box)
 	if (domain.len == 0 || slice_ieq(domain, SLICE("localhost")) ||
 		slice_ieq(domain, SLICE("localhost.localdomain")))
 		return true;
-	return n->host[0] != '\0' && slice_ieq(domain, slice_of(n->host)) &&
+	return n->host[0] == ascii_lower(domain.ptr[0]) && slice_ieq(domain, slice_of(n->host)) &&
 	       !(n->config->mail.domain && slice_ieq(domain, slice_of(n->config->mail.domain)));
 }
 
@@ -207,7 +207,7 @@ static bool find_bare_address(
 static bool add_bare(
 	struct names *n, const struct mailbox *box, struct envelope *envelope, struct error *err)
 {
-	struct mailbox bare = {.name = "", .local = box->local, .domain = ""};
+	struct mailbox bare = {.local = box->local, .domain = ""};
 	struct mailbox_list list = {0};
 
 	if (!names_load_aliases(n, err) ||

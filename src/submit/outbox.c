@@ -48,6 +48,7 @@ static void copy_open(const struct envelope *from, bool refused_alone, struct en
 	to->envid = from->envid;
 	to->ret = from->ret;
 	to->demands = from->demands;
+	envelope_reserve(to, from->count);
 	for (size_t i = 0; i < from->count; i++) {
 		const struct recipient *r = &from->recipients[i];
 

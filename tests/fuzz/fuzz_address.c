@@ -105,7 +105,7 @@ static void check_mailbox(struct arena *arena, struct slice text, const struct m
 	}
 	check_wire(wire);
 	check_wire_again(arena, wire);
-	check_format(arena, box->name, wire);
+	check_format(arena, address_name(arena, box), wire);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -13,7 +13,7 @@ static void check(bool is_true)
 
 static void expand(struct aliases *table, const char *name)
 {
-	struct mailbox box = {.name = "", .local = name, .domain = ""};
+	struct mailbox box = {.local = name, .domain = ""};
 	struct mailbox_list list = {0};
 	struct arena arena = {0};
 	struct error err = {0};

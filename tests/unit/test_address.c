@@ -14,7 +14,8 @@ static const char *show(struct arena *arena, const struct mailbox_list *list)
 
 	for (size_t i = 0; i < list->count; i++)
 		text = arena_printf(arena, "%s%s%s|%s|%s", text, i > 0 ? "; " : "",
-			list->items[i].name, list->items[i].local, list->items[i].domain);
+			address_name(arena, &list->items[i]), list->items[i].local,
+			list->items[i].domain);
 	return text;
 }
 
@@ -279,7 +280,7 @@ static void one_mailbox_is_parsed(void **state)
 		struct error err = {0};
 
 		assert_ok(address_parse_one(*state, slice_of(cases[i].text), &box, &err), err);
-		assert_string_equal(box.name, cases[i].name);
+		assert_string_equal(address_name(*state, &box), cases[i].name);
 		assert_string_equal(box.local, cases[i].local);
 		assert_string_equal(box.domain, cases[i].domain);
 	}

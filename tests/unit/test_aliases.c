@@ -33,7 +33,7 @@ static const char sample[] = "# the usual ones\n"
 /* The addresses behind a name, or the error's words, in one line. */
 static const char *expand(struct aliases *table, struct arena *arena, const char *name)
 {
-	struct mailbox box = {.name = "", .local = name, .domain = ""};
+	struct mailbox box = {.local = name, .domain = ""};
 	struct mailbox_list list = {0};
 	struct error err = {0};
 	const char *text = "";
