@@ -82,13 +82,17 @@ void buf_printf(struct buf *b, const char *format, ...)
 	va_start(args, format);
 	va_copy(again, args);
 
-	int needed = vsnprintf(NULL, 0, format, args);
+	/* Most of what is formatted is short and fits into the space that is there. */
+	size_t free_space = b->space - b->len;
+	int needed = vsnprintf(b->data ? b->data + b->len : NULL, free_space, format, args);
 	char *room = needed < 0 ? NULL : buf_room(b, (size_t)needed);
 
-	if (room) {
+	if (room && (size_t)needed >= free_space)
 		vsnprintf(room, (size_t)needed + 1, format, again);
+	if (room)
 		b->len += (size_t)needed;
-	}
+	else if (b->data)
+		b->data[b->len] = '\0';
 	va_end(again);
 	va_end(args);
 }

@@ -11,20 +11,37 @@ static void add_comma(struct json *j)
 	j->needs_comma = true;
 }
 
+/* Whether an octet stands for itself in a string. */
+static bool is_plain(char c, bool is_clean)
+{
+	return c != '"' && c != '\\' && !ascii_is_control(c) &&
+	       (is_clean || (unsigned char)c < 0x80);
+}
+
+static void add_escaped(struct buf *out, char c)
+{
+	if ((unsigned char)c >= 0x80)
+		buf_add_char(out, '?');
+	else if (ascii_is_control(c))
+		buf_printf(out, "\\u%04x", (unsigned)(unsigned char)c);
+	else
+		buf_printf(out, "\\%c", c);
+}
+
 static void add_string(struct json *j, struct slice s)
 {
 	bool is_clean = text_is_utf8(s);
 
 	buf_add_char(j->out, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
+	while (s.len > 0) {
+		size_t len = 0;
 
-		if (c == '"' || c == '\\')
-			buf_printf(j->out, "\\%c", c);
-		else if (ascii_is_control(c))
-			buf_printf(j->out, "\\u%04x", (unsigned)(unsigned char)c);
-		else
-			buf_add_char(j->out, is_clean || (unsigned char)c < 0x80 ? c : '?');
+		while (len < s.len && is_plain(s.ptr[len], is_clean))
+			len++;
+		buf_add(j->out, slice_upto(s, len));
+		if (len < s.len)
+			add_escaped(j->out, s.ptr[len]);
+		s = slice_from(s, len + 1);
 	}
 	buf_add_char(j->out, '"');
 }

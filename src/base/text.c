@@ -84,6 +84,8 @@ void text_sanitize_into(char *out, size_t space, struct slice s)
 
 bool text_is_utf8(struct slice s)
 {
+	if (!slice_has_8bit(s))
+		return true;
 	while (s.len > 0) {
 		size_t len = utf8_length(s);
 
