@@ -227,6 +227,45 @@ static void what_is_locked_is_still_what_the_name_means(void **state UNUSED)
 	}
 }
 
+/* K-12: a bit of the envelope that flips is refused, or leaves an entry whose
+ * message and number of recipients are what they were; nothing notices a flip
+ * that makes one letter another (see pillarbox-queue(7)). */
+static void a_flipped_bit_moves_nothing(void **state UNUSED)
+{
+	struct spool_item item = {.fd = -1}, read = {.fd = -1};
+	struct error err = {0};
+	unsigned refused = 0, passed = 0;
+
+	put_entry();
+	assert_int_equal(spool_claim(place.spool, place.id, false, &item, &err), SPOOL_CLAIMED);
+	for (int64_t at = 0; at < (int64_t)item.entry.message_offset; at++) {
+		for (unsigned bit = 0; bit < 8; bit++) {
+			char octet;
+
+			assert_int_equal(pread(item.fd, &octet, 1, at), 1);
+
+			char flipped = (char)(octet ^ (1 << bit));
+
+			assert_int_equal(pwrite(item.fd, &flipped, 1, at), 1);
+			/* SPOOL_BUSY: it is whole, and we hold its lock. */
+			if (spool_peek(place.spool, place.id, false, &read, &err) ==
+				SPOOL_DAMAGED) {
+				refused++;
+			} else {
+				passed++;
+				assert_int_equal(
+					read.entry.message_offset, item.entry.message_offset);
+				assert_int_equal(read.entry.size, item.entry.size);
+				assert_int_equal(read.entry.envelope.count, 1);
+				spool_release(&read);
+			}
+			assert_int_equal(pwrite(item.fd, &octet, 1, at), 1);
+		}
+	}
+	assert_true(refused > 0 && passed > 0);
+	spool_release(&item);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +281,8 @@ int main(void)
 			a_move_that_was_done_is_done, give_place, take_place),
 		cmocka_unit_test_setup_teardown(
 			what_is_locked_is_still_what_the_name_means, give_place, take_place),
+		cmocka_unit_test_setup_teardown(
+			a_flipped_bit_moves_nothing, give_place, take_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
