@@ -73,6 +73,7 @@ KINDS = {
     "dns-as-ip": {"san": "DNS:127.0.0.1", "cn": "127.0.0.1"},
     "wildcard": {"san": "DNS:*.example.test", "cn": "a wildcard"},
     "wildcard-top": {"san": "DNS:*", "cn": "a wildcard"},
+    "idn": {"san": "DNS:xn--bcher-kva.localhost", "cn": "a name"},
     "upper-case": {"san": "DNS:LOCALHOST", "cn": "LOCALHOST"},
     "cn-san-srv": {"san": "otherName:1.3.6.1.5.5.7.8.7;IA5STRING:_submission.localhost", "cn": "localhost"},
     "cn-san-long": {"san": "DNS:" + "localhost." * 40 + "test", "cn": "localhost"},

@@ -166,8 +166,8 @@ def from_file(sandbox, octets):
 SOURCES = [from_command, from_file]
 
 
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
+@pytest.mark.parametrize("source, mechanism", [(from_file, "PLAIN"), (from_command, "LOGIN"), (from_command, "CRAM-MD5"),
+                                               (from_file, "SCRAM-SHA-256")])
 @pytest.mark.parametrize("password", ["  both ends  ", "\ttab\t", "gr\u00fc\u00df", "x" * 500, "a\\b'c\"d;e#f", " "],
                          ids=repr)
 def test_A17_password_octet_for_octet(sandbox, mail, source, mechanism, password):

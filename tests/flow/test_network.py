@@ -159,7 +159,7 @@ def test_N04_fifty_dead_addresses(sandbox):
     """N-04: the limit is one for all of them."""
     addresses = ["127.9.0.%d" % n for n in range(1, 51)]
     with Deaf(addresses) as deaf:
-        sandbox.configure(port_alone(deaf.port), host="many.test", connect_timeout="2s")
+        sandbox.configure(port_alone(deaf.port), host="many.test", connect_timeout="1s")
         queued(sandbox, {"hosts": "".join("%s many.test\n" % a for a in addresses)})
 
 
@@ -177,7 +177,7 @@ def test_N04_N05_several_dead_hosts(sandbox):
     """N-04, N-05: a list of hosts that drop what is sent to them shares one limit as well."""
     addresses = ["127.9.1.%d" % n for n in range(1, 21)]
     with Deaf(addresses) as deaf:
-        sandbox.configure(port_alone(deaf.port), host=" ".join(addresses), connect_timeout="2s")
+        sandbox.configure(port_alone(deaf.port), host=" ".join(addresses), connect_timeout="1s")
         sandbox.run("-t", timeout=20).ok()
     assert sandbox.entry().pending == ["bob@example.net"]
 

@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -222,6 +223,27 @@ def test_Q13_changes_while_it_is_being_sent(sandbox, mail):
     assert pillarbox(sandbox, "queue", "release", other.id).rc == 0
     assert pillarbox(sandbox, "queue", "delete", other.id).rc == 0
     assert sandbox.entries() == [] and len(server.messages) == 1
+
+
+def test_Q04_a_password_command_does_not_keep_the_lock(sandbox, mail):
+    """Q-04: the runner is killed while its command waits for a key ring; the next run is not held up by it."""
+    pid, secret = os.path.join(sandbox.root, "pid"), "s3cret pass"
+    helper = sandbox.file("helper", "#!/bin/sh\n[ -e %s ] && exec echo '%s'\necho $$ >%s.new\nmv %s.new %s\n"
+                          "exec sleep 600\n" % (pid, secret, pid, pid, pid), 0o700)
+    server = mail(account={"password": None, "password_command": helper})
+    queue_one(sandbox)
+    child = sandbox.spawn("-qf", stdin=subprocess.DEVNULL)
+    eventually(lambda: os.path.exists(pid))
+    child.kill()
+    child.wait()
+    with open(pid, encoding="ascii") as file:
+        sleeper = int(file.read())
+    try:
+        os.kill(sleeper, 0)
+        sandbox.run("-qf", stdin=None).ok()
+        assert len(server.messages) == 1 and sandbox.entries() == []
+    finally:
+        os.kill(sleeper, signal.SIGKILL)
 
 
 def test_Q13_held_is_not_sent(sandbox, mail):
