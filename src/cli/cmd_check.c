@@ -104,8 +104,8 @@ static void warn_of_memory(const char *directory)
 #endif
 }
 
-/* Refused it would not be: volumes of containers are open to all as a rule, and
- * mail without a queue is lost for sure. */
+/* A warning is all: volumes of containers are open to everybody as a rule, and
+ * mail that may not wait in a queue is lost for sure. */
 static void warn_of_place(const struct spool *spool)
 {
 	CLEANUP(buf_done) struct buf why = BUF(8192);

@@ -90,7 +90,7 @@ CHAINS = [
 @pytest.mark.parametrize("kind, anchors", CHAINS, ids=[c[0] for c in CHAINS])
 @pytest.mark.parametrize("anchor", ["root", "stranger"])
 def test_T32_chains_of_all_kinds(sandbox, mail, certs, kind, anchors, anchor):
-    """T-32: cross-signed, with the root, with strangers among it, in disorder: one anchor decides, wherever it stands."""
+    """T-32: cross-signed, with the root, with strangers among it, in disorder: one anchor decides, wherever."""
     with open(certs.authority(anchor).leaf, "rb") as file:
         pem = file.read()
     with open(certs.authority("old-intermediate").leaf, "rb") as file:

@@ -110,7 +110,7 @@ def test_H10_nothing_secret_in_proc(sandbox, mail, source):
         keys["password_file"] = sandbox.file("secret", PASSWORD + "\n")
     elif source == "password_command":
         keys["password_command"] = sandbox.file(
-            "helper", "#!/bin/sh\ntr '\\0' '\\n' </proc/$$/environ >%s/env\ntr '\\0' '\\n' </proc/$PPID/cmdline >%s/cmd\n"
+            "helper", "#!/bin/sh\ncat </proc/$$/environ >%s/env\ncat </proc/$PPID/cmdline >%s/cmd\n"
             "echo '%s'\n" % (sandbox.root, sandbox.root, PASSWORD), 0o700)
     else:
         env["PILLARBOX_PASSWORD"] = PASSWORD
@@ -282,7 +282,8 @@ def overlays_work():
 
 
 @pytest.mark.skipif(not overlays_work(), reason="takes root and overlayfs")
-@pytest.mark.parametrize("mode, group, rc", [(0o640, EVE, 77), (0o640, ANN, 77), (0o644, 0, 77), (0o600, 0, 78)], ids=str)
+@pytest.mark.parametrize("mode, group, rc", [(0o640, EVE, 77), (0o640, ANN, 77), (0o644, 0, 77), (0o600, 0, 78)],
+                         ids=str)
 def test_H07_system_configuration_with_a_password(home, smarthost, mode, group, rc):
     """H-07: one that a group may read is refused, for whoever can read it has the password; and one that is
     closed serves nobody but root: there is no set-gid bit that could change that (see sendmail(1))."""
