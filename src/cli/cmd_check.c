@@ -104,6 +104,16 @@ static void warn_of_memory(const char *directory)
 #endif
 }
 
+/* A warning is all: volumes of containers are open to everybody as a rule, and
+ * mail that may not wait in a queue is lost for sure. */
+static void warn_of_place(const struct spool *spool)
+{
+	CLEANUP(buf_done) struct buf why = BUF(8192);
+
+	if (!spool_place_is_safe(spool, &why))
+		printf("  warning  %s\n", buf_text(&why));
+}
+
 /* Says where mail would wait; the directory need not be there yet. */
 static int check_queue(const struct config *config)
 {
@@ -116,8 +126,10 @@ static int check_queue(const struct config *config)
 		printf("queue %s\n", outbox.directory);
 	else
 		code = fail(&err);
-	if (outbox.spool)
+	if (outbox.spool) {
 		warn_of_memory(outbox.directory);
+		warn_of_place(outbox.spool);
+	}
 	outbox_done(&outbox);
 	return code;
 }

@@ -188,6 +188,10 @@ bool stream_has_room(const struct stream *s)
 	return fifo_len(&s->in) < UNREAD_MAX;
 }
 
+/* poll() does not count the time that the machine sleeps, deadlines do: after
+ * a long wait it has to be looked at the clock again. */
+enum { WAIT_MAX_MS = 5000 };
+
 bool stream_wait(
 	struct stream *s, short events, int64_t deadline_ms, short *ready, struct error *err)
 {
@@ -198,7 +202,7 @@ bool stream_wait(
 		int found = 0;
 
 		if (left_ms > 0 || s->overdue_ms != deadline_ms)
-			found = poll(&place, 1, left_ms);
+			found = poll(&place, 1, left_ms < WAIT_MAX_MS ? left_ms : WAIT_MAX_MS);
 		if (left_ms == 0)
 			s->overdue_ms = deadline_ms;
 		if (found > 0) {

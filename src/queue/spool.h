@@ -150,5 +150,16 @@ bool spool_bury(struct spool *s, struct spool_item *item, struct error *err) NOD
  */
 void spool_clean(struct spool *s, int64_t now, int64_t keep_failed_s);
 
+/**
+ * Looks at the directories above the queue. Whoever may rename what stands in
+ * one of them could put the queue out of sight, though never read it or change
+ * what is in it. False for the first directory where somebody but root and
+ * this user may: one of another owner, or one that others may write to without
+ * the sticky bit. A group of our own, or of root, is no other.
+ *
+ * why  words are added to it where the answer is false
+ */
+bool spool_place_is_safe(const struct spool *s, struct buf *why);
+
 /** The directory's path, for words; lives as long as s. */
 const char *spool_path(const struct spool *s);

@@ -28,7 +28,7 @@ static enum spool_claim_result gone(const struct candidate *c, struct error *err
 
 static enum spool_claim_result busy(const struct candidate *c, struct error *err)
 {
-	error_set(err, EX_TEMPFAIL, "%s is being worked on by another process", c->id);
+	error_set(err, EX_TEMPFAIL, "%s is being sent, or changed, by another process", c->id);
 	return SPOOL_BUSY;
 }
 

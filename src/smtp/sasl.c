@@ -106,9 +106,14 @@ static void start_xoauth2(struct sasl *s, struct buf *response)
 	s->is_complete = s->has_used_secret = true;
 }
 
+/* Short words are found in a long token by chance. */
+enum { ECHO_MIN = 4 };
+
 /* The value of one field of a flat JSON object, string or number; no more of
- * the answer is shown, because servers have been seen to echo tokens. */
-static void json_field(struct slice json, const char *name, char *out, size_t space)
+ * the answer is shown, because servers have been seen to echo tokens, and
+ * nothing that is a part of the token. */
+static void json_field(
+	const struct sasl *s, struct slice json, const char *name, char *out, size_t space)
 {
 	char quoted[32];
 
@@ -129,17 +134,22 @@ static void json_field(struct slice json, const char *name, char *out, size_t sp
 	while (len < rest.len && len < 32 &&
 		(ascii_is_alnum(rest.ptr[len]) || rest.ptr[len] == '_' || rest.ptr[len] == '-'))
 		len++;
-	snprintf(out, space, "%.*s", (int)len, len > 0 ? rest.ptr : "");
+
+	struct slice word = slice_upto(rest, len);
+
+	if (len >= ECHO_MIN && slice_search(s->params.secret, word) < s->params.secret.len)
+		return;
+	snprintf(out, space, "%.*s", SLICE_ARG(word));
 }
 
 static void note_oauth_error(struct sasl *s, struct slice json)
 {
 	char status[40], scheme[40];
 
-	json_field(json, "status", status, sizeof(status));
-	json_field(json, "schemes", scheme, sizeof(scheme));
+	json_field(s, json, "status", status, sizeof(status));
+	json_field(s, json, "schemes", scheme, sizeof(scheme));
 	if (!scheme[0])
-		json_field(json, "scheme", scheme, sizeof(scheme));
+		json_field(s, json, "scheme", scheme, sizeof(scheme));
 	snprintf(s->remark, sizeof(s->remark), "%s%s%s%s%s", status[0] ? "status " : "", status,
 		status[0] && scheme[0] ? ", " : "", scheme[0] ? "scheme " : "", scheme);
 }

@@ -9,6 +9,7 @@ Needs the openssl program, 1.1.1 or newer.
 
 import datetime
 import os
+import ssl
 import subprocess
 from collections import namedtuple
 
@@ -27,6 +28,15 @@ def der(tag, octets):
         digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
         length = bytes([0x80 | len(digits)]) + digits
     return bytes([tag]) + length + octets
+
+
+def read_der(octets, at):
+    """Where the contents of the value at `at` begin, and where they end."""
+    size, start = octets[at + 1], at + 2
+    if size & 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(octets[at + 2 : start], "big")
+    return start, start + size
 
 
 def san_der(*names):
@@ -63,8 +73,22 @@ KINDS = {
     "dns-as-ip": {"san": "DNS:127.0.0.1", "cn": "127.0.0.1"},
     "wildcard": {"san": "DNS:*.example.test", "cn": "a wildcard"},
     "wildcard-top": {"san": "DNS:*", "cn": "a wildcard"},
+    "idn": {"san": "DNS:xn--bcher-kva.localhost", "cn": "a name"},
     "upper-case": {"san": "DNS:LOCALHOST", "cn": "LOCALHOST"},
+    "cn-san-srv": {"san": "otherName:1.3.6.1.5.5.7.8.7;IA5STRING:_submission.localhost", "cn": "localhost"},
+    "cn-san-long": {"san": "DNS:" + "localhost." * 40 + "test", "cn": "localhost"},
+    "san-dot": {"san": "DNS:localhost.", "cn": "a dot"},
     "nul-in-san": {"san": san_der(b"localhost\0.evil.test"), "cn": "evil.test"},
+    "nul-in-cn": {"san": None, "cn": "localhost.evil.test", "patch": (b"localhost.evil", b"localhost\0evil")},
+    "nul-in-cn-other-san": {"san": WRONG_NAMES, "cn": "localhost.evil.test",
+                            "patch": (b"localhost.evil", b"localhost\0evil")},
+    "clock-1970": {"days": (56 * 365, 56 * 365 + 30)},
+    "clock-2040": {"days": (-14 * 365 - 30, -14 * 365)},
+    "large": {"san": GOOD_NAMES + "".join(",DNS:host-%03d.some.long.name.example.test" % n for n in range(200))},
+    "crossed": {"send": ("root-crossed",)},
+    "crossed-both": {"send": ("root-crossed", "root")},
+    "extra": {"issuer": "intermediate", "send": ("intermediate", "stranger", "old-intermediate")},
+    "disordered": {"issuer": "intermediate", "send": ("root", "intermediate")},
     "sha1": {"hash": "sha1", "key": "rsa2048"},
     "rsa1024": {"key": "rsa1024"},
     "leaf-is-ca": {"is_ca": True},
@@ -77,6 +101,8 @@ AUTHORITIES = {
     "intermediate": {"cn": "Test Intermediate", "issuer": "root"},
     "old-intermediate": {"cn": "Old Intermediate", "issuer": "root", "days": (-40, -10)},
     "no-ca": {"cn": "No Authority", "issuer": "root", "is_ca": False},
+    # The root's name and key once more, this time vouched for by the stranger.
+    "root-crossed": {"cn": "Test Root", "issuer": "stranger", "key_of": "root"},
 }
 
 KEYS = {
@@ -163,7 +189,10 @@ class Certificates:
         request = self.path(name + ".csr")
         leaf = self.path(name + ".crt")
         chain = self.path(name + ".pem")
-        self.run("genpkey", *KEYS[facts.get("key", "ec")], "-out", key)
+        if facts.get("key_of"):
+            key = self.authority(facts["key_of"]).key
+        else:
+            self.run("genpkey", *KEYS[facts.get("key", "ec")], "-out", key)
         os.chmod(key, 0o600)
         subject = "/CN=" + facts.get("cn", "smtp.example.test")
         self.run("req", "-new", "-key", key, "-subj", subject, "-out", request,
@@ -184,12 +213,30 @@ class Certificates:
             issuer = self.authority(issuer_name)
             words += ["-cert", issuer.leaf, "-keyfile", issuer.key]
         self.run(*words)
-        parts = [leaf]
+        if facts.get("patch"):
+            self.patch(leaf, issuer.key, *facts["patch"])
+        parts = [leaf] + [self.authority(name).leaf for name in facts.get("send", ())]
         if facts.get("send_issuer"):
             parts.append(issuer.leaf)
         text = "".join(open(part, encoding="ascii").read() for part in parts)
         self.write(os.path.basename(chain), text)
         return Certificate(name, chain, key, leaf)
+
+    def patch(self, leaf, key, old, new):
+        """Replaces octets of a certificate, as many as before, and signs it anew."""
+        raw = self.run("x509", "-in", leaf, "-outform", "DER")
+        outer = read_der(raw, 0)
+        inner = read_der(raw, outer[0])
+        algorithm = read_der(raw, inner[1])
+        assert len(old) == len(new) and old in raw[outer[0] : inner[1]]
+        body = raw[outer[0] : inner[1]].replace(old, new)
+        path = self.path("patched.tbs")
+        with open(path, "wb") as file:
+            file.write(body)
+        signature = self.run("dgst", "-sha256", "-sign", key, path)
+        whole = der(0x30, body + raw[inner[1] : algorithm[1]] + der(0x03, b"\0" + signature))
+        with open(leaf, "w", encoding="ascii") as file:
+            file.write(ssl.DER_cert_to_PEM_cert(whole))
 
     @staticmethod
     def extensions(facts):
@@ -210,7 +257,7 @@ class Certificates:
     @staticmethod
     def moment(days):
         now = datetime.datetime.now(datetime.timezone.utc)
-        return (now + datetime.timedelta(days=days)).strftime("%y%m%d%H%M%SZ")
+        return (now + datetime.timedelta(days=days)).strftime("%Y%m%d%H%M%SZ")
 
     def pin(self, name):
         """SHA-256 of the public key, 64 hex digits."""

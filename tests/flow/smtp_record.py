@@ -67,6 +67,7 @@ class Connection:
         self.ehlo = []
         self.tls_version = None
         self.tls_cipher = None
+        self.tls_resumed = None
         self.tls_error = None
         self.sni = None
         self.client_certificate = None

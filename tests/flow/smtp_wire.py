@@ -154,6 +154,7 @@ class Wire:
             # session tickets, which nobody waits for: they join the next answer.
             self.send_raw(self.outgoing.read())
         connection.tls_cipher = self.tls.cipher()
+        connection.tls_resumed = self.tls.session_reused
         connection.client_certificate = self.tls.getpeercert(binary_form=True)
         if self.decrypt():
             self.note_flight()

@@ -169,7 +169,7 @@ def test_C75_queue_without_any_home(sandbox, mail):
 
 @needs_root
 def test_C84_set_uid_is_refused(sandbox, mail):
-    """C84: installed set-uid by mistake, the program does nothing."""
+    """C84, H-09: installed set-uid by mistake, the program does nothing."""
     if sanitized(sandbox.program()):
         pytest.skip("the leak checker has no say in a set-uid process")
     server = mail()
@@ -191,7 +191,7 @@ def test_C84_set_uid_is_refused(sandbox, mail):
 
 @needs_root
 def test_C84_root_does_not_use_the_secrets_of_another_home(sandbox, mail):
-    """C84, C76: sudo leaves HOME as it was; root does not log in as that user."""
+    """C84, C76, H-08: sudo leaves HOME as it was; root does not log in as that user."""
     server = mail()
     for top, directories, files in os.walk(sandbox.home):
         for name in directories + files:

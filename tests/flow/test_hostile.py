@@ -293,6 +293,9 @@ SCRAM = {
     "A13-mandatory-extension": {"SASL:FIRST": lambda c: "m=ext," + c.default},
     "A13-reordered": {"SASL:FIRST": lambda c: ",".join(reversed(c.default.split(",")))},
     "A13-doubled": {"SASL:FIRST": lambda c: c.default + "," + c.default},
+    "A13-doubled-nonce": {"SASL:FIRST": lambda c: c.default.partition(",")[0] + "," + c.default},
+    "A13-doubled-rounds": {"SASL:FIRST": lambda c: c.default + ",i=1"},
+    "A12-long-salt": {"SASL:FIRST": field("s", "QUFB" * 1000)},
     "no-rounds": {"SASL:FIRST": field("i", "0")},
     "negative-rounds": {"SASL:FIRST": field("i", "-1")},
     "few-rounds": {"SASL:FIRST": field("i", "1")},
@@ -308,6 +311,7 @@ SCRAM = {
 
 @pytest.mark.parametrize("case", SCRAM)
 def test_scram_of_a_false_server(sandbox, mail, case):
+    """A-10, A-12, A-13: and rounds and signatures that are wrong: nobody is logged in by them."""
     result = scram_case(sandbox, mail, SCRAM[case])
     assert result.seconds < 15
 

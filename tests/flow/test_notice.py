@@ -282,7 +282,7 @@ def test_C69_expired_with_the_server_down(sandbox, mail):
     assert "localhost:%d" % server.port in text.replace("\n    ", " ")
 
 
-def test_delay_notice_once(sandbox, mail):
+def test_Q11_delay_notice_once(sandbox, mail):
     """After `warn` the sender hears that the mail waits, once."""
     server = mail(script={"RCPT:bob@example.net": "450 4.2.0 grey"})
     age(queue_one(sandbox, "-t"), 5 * 3600, attempts=3)

@@ -506,6 +506,7 @@ def test_I7_a_damaged_entry_does_not_stop_the_others(sandbox, mail):
 
 
 def test_H03_H05_strange_files_are_skipped(sandbox, mail):
+    """Q-21, Q-23, H-03, H-04, H-05: links, no files at all, open to others, other names."""
     server = mail()
     entry = queue_one(sandbox)
     base = entry.id.partition("-")[0]
@@ -535,6 +536,7 @@ def test_H03_H05_strange_files_are_skipped(sandbox, mail):
 
 
 def test_stale_temporaries_go(sandbox, mail):
+    """Q-24: by age and lock."""
     mail()
     entry = queue_one(sandbox)
     old = os.path.join(sandbox.queue, "tmp." + entry.id)

@@ -54,6 +54,7 @@ BAD = [
 @pytest.mark.parametrize("kind", GOOD)
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
 def test_T01_good_certificate(sandbox, mail, kind, implicit):
+    """T-01, T-13, T-15, T-21, T-32: also without a purpose, in capitals, a CA itself, and with its root."""
     server = mail(certificate=kind, implicit=implicit)
     sandbox.run("-t").ok()
     assert server.message.connection.user == USER
@@ -63,6 +64,7 @@ def test_T01_good_certificate(sandbox, mail, kind, implicit):
 @pytest.mark.parametrize("kind, words", BAD, ids=[kind for kind, _ in BAD])
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
 def test_T02_T18_bad_certificate(sandbox, mail, kind, words, implicit):
+    """T-02, T-03, T-04, T-07, T-08, T-10, T-12, T-14, T-18: each waits, with nothing said to the server."""
     server = mail(certificate=kind, implicit=implicit)
     entry = queued_without_a_word(sandbox, server)
     status = entry.status.lower()
@@ -242,6 +244,7 @@ NO_TLS = {
 
 @pytest.mark.parametrize("case", NO_TLS)
 def test_part5_no_verified_session_no_secret(sandbox, mail, case):
+    """S-01, S-05, S-10, S-14, S-16, N-09, N-10, N-22, N-23, N-30, N-32: Q, and no secret was seen."""
     options = dict(NO_TLS[case])
     server = mail(**options)
     server.expects_violations = True
@@ -249,7 +252,7 @@ def test_part5_no_verified_session_no_secret(sandbox, mail, case):
 
 
 def test_S04_octets_before_the_handshake_spoil_it(sandbox, mail):
-    """Octets that come behind the 220 by themselves: the handshake fails."""
+    """S-04: octets that come behind the 220 by themselves: the handshake fails."""
     event = threading.Event()
     server = mail(script={"STARTTLS": ["220 go", Pause(event), "250 evil"]})
     server.expects_violations = True

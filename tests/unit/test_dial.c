@@ -171,6 +171,7 @@ static void localhost_is_the_loopback_of_either_kind(void **state UNUSED)
 	}
 }
 
+/* N-03 */
 static void dead_address_does_not_hold_back_the_next(void **state UNUSED)
 {
 	uint16_t port = 0;
@@ -299,6 +300,7 @@ static size_t ask_descriptors(const void *question UNUSED, void *answer, size_t 
 	return 1;
 }
 
+/* N-02 */
 static void lookups_are_bounded(void **state UNUSED)
 {
 	char answer[64] = "";

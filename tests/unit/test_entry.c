@@ -294,6 +294,7 @@ static void refuses_every_cut(void **state)
 	}
 }
 
+/* */
 static void refuses_nul_and_line_ends_anywhere_in_the_head(void **state)
 {
 	CLEANUP(buf_done) struct buf b = BUF(1 << 20);
@@ -501,6 +502,7 @@ static void spoil_length(struct entry *e)
 	e->envelope.recipients[0].address = longest;
 }
 
+/* */
 static void writer_refuses_what_the_reader_would(void **state)
 {
 	static void (*const spoilers[])(struct entry *) = {spoil_sender_cr, spoil_sender_blank,
@@ -522,6 +524,7 @@ static void writer_refuses_what_the_reader_would(void **state)
 	}
 }
 
+/* what the writer lets pass the reader takes. */
 static void longest_words_pass_both_ways(void **state)
 {
 	CLEANUP(buf_done) struct buf b = BUF(1 << 20);
@@ -571,6 +574,7 @@ static void a_hundred_thousand_recipients_pass_both_ways(void **state)
 		assert_memory_equal(b.data + again.recipient_offsets[i], "R person.number.", 16);
 }
 
+/* */
 static void a_line_without_end_is_refused_in_bounded_memory(void **state)
 {
 	CLEANUP(buf_done) struct buf b = BUF(4 << 20);

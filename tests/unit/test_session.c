@@ -276,6 +276,7 @@ static bool give_long_token(void *context, bool fresh, struct buf *out, struct e
 	return true;
 }
 
+/* */
 static void a_long_first_response_waits_for_its_challenge(void **state)
 {
 	struct run run;

@@ -1,0 +1,217 @@
+"""Names that lead nowhere and addresses that are dead (robustness N-01 to N-05), and networks that change (Q-16).
+
+What /etc says of names is laid over the real files, for the program alone.
+"""
+
+import os
+import socket
+import subprocess
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from conftest import MESSAGE, eventually, have, is_root
+
+
+def may_mount():
+    if not is_root() or not have("unshare"):
+        return False
+    probe = subprocess.run(["unshare", "-m", "mount", "--bind", "/etc/hosts", "/etc/hosts"], capture_output=True,
+                           check=False)
+    return probe.returncode == 0
+
+
+needs_mounts = pytest.mark.skipif(not may_mount(), reason="mounting takes root and unshare")
+
+# The words behind: files of /etc and what lies over them, in pairs, up to "--"; then the command.
+OVER_ETC = """\
+while [ "$1" != -- ]; do mount --bind "$2" "/etc/$1" || exit 125; shift 2; done
+shift
+exec "$@"
+"""
+
+
+def with_etc(sandbox, files, *command, alone=False, **more):
+    """A child whose /etc has these files; alone: without any network as well."""
+    words = []
+    for name, text in files.items():
+        words += [name, sandbox.file("etc/" + name, text, 0o644)]
+    argv = ["unshare", "-mn" if alone else "-m", "/bin/sh", "-c", OVER_ETC, "over", *words, "--", *command]
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             env=sandbox.environment(), cwd=sandbox.home, **more)
+    sandbox.children.append(child)
+    return child
+
+
+def queued(sandbox, files, **more):
+    """Q, whatever the names lead to."""
+    child = with_etc(sandbox, files, sandbox.program(), "-t", **more)
+    out, err = child.communicate(MESSAGE.encode(), timeout=30)
+    assert (child.returncode, out, err) == (0, b"", b"")
+    assert sandbox.entry().pending == ["bob@example.net"]
+
+
+class Deaf:
+    """Sockets whose queues are full: who connects to them hears nothing, as behind a firewall that drops."""
+
+    def __init__(self, addresses, port=0):
+        self.socks = []
+        self.port = port
+        for address in addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = socket.socket(family)
+            self.socks.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address, self.port))
+            listener.listen(0)
+            self.port = listener.getsockname()[1]
+            for _ in range(4):
+                caller = socket.socket(family)
+                caller.setblocking(False)
+                caller.connect_ex((address, self.port))
+                self.socks.append(caller)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for sock in self.socks:
+            sock.close()
+
+
+def port_alone(port):
+    """What Sandbox.configure wants to know of a server."""
+    return SimpleNamespace(port=port, implicit=False, lmtp=False)
+
+
+# --- names ---------------------------------------------------------------
+
+
+NO_HOSTS = {"hosts": "127.0.0.1 localhost\n"}
+
+
+class Resolver:
+    """A name server that says to each question what answer() makes of it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = 0
+        self.over = threading.Event()
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.settimeout(0.05)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def __enter__(self):
+        try:
+            self.sock.bind(("127.0.0.77", 53))
+        except OSError:
+            pytest.skip("port 53 cannot be had")
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        self.sock.close()
+
+    def serve(self):
+        while not self.over.is_set():
+            try:
+                question, peer = self.sock.recvfrom(2048)
+            except TimeoutError:
+                continue
+            self.asked += 1
+            reply = self.answer(question)
+            if reply:
+                self.sock.sendto(reply, peer)
+
+
+def refusal(code):
+    """The question with an answer bit and a code of refusal."""
+    return lambda question: question[:2] + bytes([0x81, 0x80 | code]) + question[4:]
+
+
+@needs_mounts
+@pytest.mark.parametrize("answer", [refusal(3), refusal(2), refusal(5), lambda q: b"x" * 5, lambda q: None],
+                         ids=["N01-NXDOMAIN", "N01-SERVFAIL", "N01-REFUSED", "N01-garbage", "N02-silence"])
+def test_N01_N02_names_that_are_not_found(sandbox, answer):
+    """N-01, N-02: what resolvers say, and one that says nothing."""
+    sandbox.configure(None, host="smtp.nowhere.test", connect_timeout="1s")
+    with Resolver(answer) as resolver:
+        queued(sandbox, {"resolv.conf": "nameserver 127.0.0.77\noptions timeout:30 attempts:5\n", **NO_HOSTS})
+    assert resolver.asked
+
+
+@needs_mounts
+@pytest.mark.parametrize("host", ["smtp.nowhere.test", "192.0.2.1", "srv:nowhere.test"])
+def test_N01_N05_no_network(sandbox, host):
+    """N-01, N-05: no interface at all, no resolv.conf worth the name; an address says "unreachable"."""
+    sandbox.configure(None, host=host, connect_timeout="2s")
+    queued(sandbox, {"resolv.conf": "", **NO_HOSTS}, alone=True)
+
+
+# --- addresses -----------------------------------------------------------
+
+
+@needs_mounts
+def test_N04_fifty_dead_addresses(sandbox):
+    """N-04: the limit is one for all of them."""
+    addresses = ["127.9.0.%d" % n for n in range(1, 51)]
+    with Deaf(addresses) as deaf:
+        sandbox.configure(port_alone(deaf.port), host="many.test", connect_timeout="1s")
+        queued(sandbox, {"hosts": "".join("%s many.test\n" % a for a in addresses)})
+
+
+@needs_mounts
+def test_N04_fifty_refusing_addresses(sandbox):
+    """N-04: each says no at once."""
+    addresses = ["127.9.0.%d" % n for n in range(1, 51)]
+    with Deaf(addresses[:1]) as deaf:
+        port = deaf.port
+    sandbox.configure(port_alone(port), host="many.test", connect_timeout="20s")
+    queued(sandbox, {"hosts": "".join("%s many.test\n" % a for a in addresses)})
+
+
+def test_N04_N05_several_dead_hosts(sandbox):
+    """N-04, N-05: a list of hosts that drop what is sent to them shares one limit as well."""
+    addresses = ["127.9.1.%d" % n for n in range(1, 21)]
+    with Deaf(addresses) as deaf:
+        sandbox.configure(port_alone(deaf.port), host=" ".join(addresses), connect_timeout="1s")
+        sandbox.run("-t", timeout=20).ok()
+    assert sandbox.entry().pending == ["bob@example.net"]
+
+
+def test_N03_black_hole_of_ipv6(sandbox, mail):
+    """N-03: the other address serves long before the limit, which silence of the first would take up."""
+    server = mail(account={"connect_timeout": "20s", "timeout": "20s"})
+    try:
+        deaf = Deaf(["::1"], server.port)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with deaf:
+        sandbox.run("-t", timeout=15).ok()
+    assert len(server.messages) == 1 and sandbox.entries() == []
+
+
+# --- networks that change ------------------------------------------------
+
+
+@needs_mounts
+def test_Q16_a_loop_asks_for_the_address_again(sandbox, smarthost, certs):
+    """Q-16: a runner that lives on finds the server at its new place."""
+    old = smarthost(address="127.0.0.2")
+    new = smarthost(address="127.0.0.3", port=old.port)
+    sandbox.configure(old, host="moving.test", tls_host="localhost")
+    old.refuse()
+    sandbox.run("-odq", "-t").ok()
+    child = with_etc(sandbox, {"hosts": "127.0.0.2 moving.test\n"}, sandbox.program("pillarbox"), "queue", "run",
+                     "--every", "1s")
+    eventually(lambda: sandbox.entry().status.startswith("00001"))
+    with open(os.path.join(sandbox.root, "etc/hosts"), "w", encoding="ascii") as file:
+        file.write("127.0.0.3 moving.test\n")
+    os.utime(sandbox.entry().path)
+    new.wait_messages(1)
+    child.terminate()
+    assert child.wait(20) == 0
+    assert sandbox.entries() == [] and old.connections == []
