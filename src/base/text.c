@@ -37,6 +37,17 @@ static size_t utf8_length(struct slice s)
 	return 0;
 }
 
+/* U+200B, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069 by the two last of their
+ * three octets: they end lines, turn the direction of the text around them, or take no
+ * room, so that it reads as something else. U+061C is one of them as well. */
+static bool is_invisible(unsigned char second, unsigned char third)
+{
+	if (second == 0x80)
+		return third == 0x8b || third == 0x8e || third == 0x8f ||
+		       (third >= 0xa8 && third <= 0xae);
+	return second == 0x81 && third >= 0xa6 && third <= 0xa9;
+}
+
 static bool is_shown(struct slice character)
 {
 	const unsigned char *p = (const unsigned char *)character.ptr;
@@ -44,7 +55,9 @@ static bool is_shown(struct slice character)
 	if (character.len == 1)
 		return !ascii_is_control(character.ptr[0]);
 	/* U+0080 to U+009F steer terminals as well. */
-	return !(character.len == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+	if (character.len == 2)
+		return !(p[0] == 0xc2 && p[1] < 0xa0) && !(p[0] == 0xd8 && p[1] == 0x9c);
+	return !(character.len == 3 && p[0] == 0xe2 && is_invisible(p[1], p[2]));
 }
 
 void text_sanitize(struct buf *out, struct slice s, size_t max)
