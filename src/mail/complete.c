@@ -210,8 +210,7 @@ static void complete_new(struct message *m, const struct complete_facts *facts)
 				slice_of(additions[i].body(m, facts)));
 }
 
-bool complete_message(
-	struct message *m, const struct complete_facts *facts, UNUSED struct error *err)
+void complete_message(struct message *m, const struct complete_facts *facts)
 {
 	/* Looked for first: Resent-Bcc alone makes it a resent message too. */
 	struct resent_block block = find_resent(&m->header);
@@ -223,5 +222,4 @@ bool complete_message(
 		complete_resent(m, facts, find_resent(&m->header));
 	else
 		complete_new(m, facts);
-	return true;
 }

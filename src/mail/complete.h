@@ -18,8 +18,7 @@ struct complete_facts {
  * where the message is resent), in front of the block; every other field stays
  * byte for byte.
  */
-bool complete_message(
-	struct message *m, const struct complete_facts *facts, struct error *err) NODISCARD;
+void complete_message(struct message *m, const struct complete_facts *facts);
 
 /** Text of a Date field (RFC 5322 section 3.3) for a time, in local time with a numeric zone. */
 const char *complete_date(struct arena *arena, int64_t when);

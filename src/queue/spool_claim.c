@@ -165,6 +165,17 @@ static enum spool_claim_result start(struct candidate *c, struct error *err)
 	return c->dir < 0 ? gone(c, err) : SPOOL_CLAIMED;
 }
 
+/* Finds and opens an entry. */
+static enum spool_claim_result begin(struct candidate *c, struct spool *s, const char *id,
+	bool failed, int flags, struct error *err)
+{
+	*c = (struct candidate){.spool = s, .id = id, .failed = failed, .dir = -1, .fd = -1};
+
+	enum spool_claim_result result = start(c, err);
+
+	return result == SPOOL_CLAIMED ? open_file(c, flags, err) : result;
+}
+
 static void end_candidate(struct candidate *c)
 {
 	fd_close(&c->fd);
@@ -173,13 +184,10 @@ static void end_candidate(struct candidate *c)
 enum spool_claim_result spool_claim(
 	struct spool *s, const char *id, bool failed, struct spool_item *item, struct error *err)
 {
-	CLEANUP(end_candidate)
-	struct candidate c = {.spool = s, .id = id, .failed = failed, .dir = -1, .fd = -1};
+	CLEANUP(end_candidate) struct candidate c;
 	struct stat st;
-	enum spool_claim_result result = start(&c, err);
+	enum spool_claim_result result = begin(&c, s, id, failed, O_RDWR, err);
 
-	if (result == SPOOL_CLAIMED)
-		result = open_file(&c, O_RDWR, err);
 	if (result != SPOOL_CLAIMED)
 		return result;
 	if (!try_lock(c.fd, LOCK_EX))
@@ -195,13 +203,10 @@ enum spool_claim_result spool_claim(
 enum spool_claim_result spool_peek(
 	struct spool *s, const char *id, bool failed, struct spool_item *item, struct error *err)
 {
-	CLEANUP(end_candidate)
-	struct candidate c = {.spool = s, .id = id, .failed = failed, .dir = -1, .fd = -1};
+	CLEANUP(end_candidate) struct candidate c;
 	struct stat st;
-	enum spool_claim_result result = start(&c, err);
+	enum spool_claim_result result = begin(&c, s, id, failed, O_RDONLY, err);
 
-	if (result == SPOOL_CLAIMED)
-		result = open_file(&c, O_RDONLY, err);
 	if (result != SPOOL_CLAIMED)
 		return result;
 	if (fstat(c.fd, &st) < 0)

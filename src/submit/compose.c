@@ -341,7 +341,7 @@ static bool may_lack_from(const struct header *h)
 	return !header_find(h, "From", 0);
 }
 
-static bool complete(struct work *w, struct error *err)
+static void complete(struct work *w)
 {
 	const char *from = from_address(w);
 	struct complete_facts facts = {
@@ -352,7 +352,7 @@ static bool complete(struct work *w, struct error *err)
 		.add_undisclosed = w->config->mail.undisclosed,
 	};
 
-	return complete_message(&w->c->message, &facts, err);
+	complete_message(&w->c->message, &facts);
 }
 
 /* Options for notices go with every recipient that has none of its own (RFC
@@ -398,8 +398,7 @@ static bool compose(struct work *w, const char *spill_dir, struct error *err)
 		return false;
 	qualify_header(w);
 	force_from(w);
-	if (!complete(w, err))
-		return false;
+	complete(w);
 	apply_options(w);
 	c->needs_smtputf8 = c->envelope.has_8bit || address_needs_smtputf8(c->envelope.sender);
 	return true;

@@ -70,14 +70,10 @@ static bool may_be_due(const struct run *r, const struct spool_name *name, int64
 	return r->options->ignores_times || name->next <= now || name->next - now > r->rules.max_s;
 }
 
+/* Its state, at the same place as the account stands in the configuration. */
 static struct account_state *state_of(struct run *r, const struct account *account)
 {
-	const struct config *config = r->outbox->config;
-
-	for (size_t i = 0; i < config->account_count; i++)
-		if (strcmp(r->accounts[i].account->name, account->name) == 0)
-			return &r->accounts[i];
-	return &r->accounts[0];
+	return &r->accounts[account - r->outbox->config->accounts];
 }
 
 static void close_link(struct run *r)

@@ -10,14 +10,9 @@
 #include "mail/header.h"
 #include "mail/mime.h"
 #include "mail/transform.h"
+#include "whole.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool claim)
-{
-	if (!claim)
-		abort();
-}
 
 /* Splits canonical text into header block and body as the reader would. */
 static void make_content(struct slice text, struct content *c)
@@ -43,22 +38,6 @@ static void make_content(struct slice text, struct content *c)
 	c->longest_line = body.longest_line;
 	c->has_nul = rest.len > 0 && memchr(rest.ptr, 0, rest.len);
 	content_note_head(c);
-}
-
-static void all_of(const struct content *c, struct buf *out)
-{
-	struct content_reader reader;
-	struct slice piece;
-	struct error err = {0};
-
-	content_start(&reader, c);
-	for (;;) {
-		require(content_next(&reader, &piece, &err));
-		if (piece.len == 0)
-			break;
-		buf_add(out, piece);
-	}
-	content_stop(&reader);
 }
 
 /* Quoted-printable as lenient as readers are. */
