@@ -7,7 +7,7 @@
 #
 # CI=1              compiler warnings are errors
 # FUZZ_SECONDS=5    time for each fuzz target
-# FLOW_SECONDS=400  limit for the flow tests of one build
+# FLOW_SECONDS=600  limit for the flow tests
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -163,21 +163,40 @@ run_fuzz_targets()
 {
 	note "fuzz targets, ${FUZZ_SECONDS} s each"
 	found=no
+	started=0
 	for program in build/fuzz/tests/fuzz/fuzz_*; do
 		# Beside the programs stand the directories of their object files.
 		[ -f "$program" ] || continue
 		found=yes
-		check "${program##*/}" run_fuzz_target "$program"
+		target=${program##*/}
+		{
+			run_fuzz_target "$program" >"$work/$target.log" 2>&1 </dev/null
+			echo $? >"$work/$target.code"
+		} &
+		started=$((started + 1))
+		[ $((started % PARALLEL)) -ne 0 ] || wait
 	done
+	wait
 	[ "$found" = yes ] || fail "fuzz: no target was built"
+	for code in "$work"/fuzz_*.code; do
+		[ -f "$code" ] || continue
+		target=$(basename "$code" .code)
+		check "$target" ended_well "$code" "$work/$target.log"
+	done
+}
+
+# ended_well CODE_FILE LOG_FILE: of something that ran in the background.
+ended_well()
+{
+	cat "$2"
+	[ "$(cat "$1")" -eq 0 ]
 }
 
 # ---------------------------------------------------------------------------- flow tests
 
-# The real programs against a smarthost of ours and against a real one.
-run_flow_tests()
+# The real programs against a smarthost of ours and against real ones.
+start_flow_tests()
 {
-	note "flow tests, build/$1"
 	reports=$work/sanitizer-$1
 	mkdir -p "$reports"
 	chmod 1777 "$reports"
@@ -186,15 +205,33 @@ run_flow_tests()
 		ASAN_OPTIONS="detect_leaks=0:log_path=$reports/asan" \
 		UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan" \
 		timeout -s INT -k 20 "$FLOW_SECONDS" "$PYTHON" -m pytest tests/flow -q -p no:cacheprovider \
-		--junitxml="$work/flow-$1.xml" -o junit_family=xunit2 -rs </dev/null >"$work/flow.log" 2>&1
-	code=$?
+		--junitxml="$work/flow-$1.xml" -o junit_family=xunit2 -rs </dev/null >"$work/flow-$1.log" 2>&1
+	echo $? >"$work/flow-$1.code"
+}
+
+tell_flow_tests()
+{
+	code=$(cat "$work/flow-$1.code")
 	case $code in
-	0) grep '^SKIPPED' "$work/flow.log" ;;
-	124 | 137) echo "not finished in $FLOW_SECONDS s" && tail -n 30 "$work/flow.log" ;;
-	*) tail -n 120 "$work/flow.log" ;;
+	0) grep '^SKIPPED' "$work/flow-$1.log" ;;
+	124 | 137) echo "not finished in $FLOW_SECONDS s" && tail -n 30 "$work/flow-$1.log" ;;
+	*) tail -n 120 "$work/flow-$1.log" ;;
 	esac
 	add_counts "flow, build/$1" junit "$work/flow-$1.xml" "$code"
-	check "flow, build/$1: no report of a sanitizer" no_reports "$reports"
+	check "flow, build/$1: no report of a sanitizer" no_reports "$work/sanitizer-$1"
+}
+
+# Side by side: they wait more than they compute.
+run_flow_tests()
+{
+	note "flow tests, $*"
+	for build in "$@"; do
+		start_flow_tests "$build" &
+	done
+	wait
+	for build in "$@"; do
+		tell_flow_tests "$build"
+	done
 }
 
 # Under a limit of memory that a test sets, a sanitizer cannot start; that is no finding.
@@ -297,21 +334,23 @@ run_checks()
 # ---------------------------------------------------------------------------- everything, in order
 
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
-FLOW_SECONDS=${FLOW_SECONDS:-400}
+FLOW_SECONDS=${FLOW_SECONDS:-600}
+PARALLEL=2
 
 prepare_packages
 
+built=
 if build release --buildtype=release; then
+	built=release
 	run_unit_tests release
-	if [ -d tests/flow ]; then
-		run_flow_tests release
-		check "tests/demo.sh" env PILLARBOX_BUILD=build/release sh tests/demo.sh
-	fi
+	check "tests/demo.sh" env PILLARBOX_BUILD=build/release sh tests/demo.sh
 fi
 if build sanitize --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false; then
+	built="$built sanitize"
 	run_unit_tests sanitize
-	[ ! -d tests/flow ] || run_flow_tests sanitize
 fi
+# shellcheck disable=SC2086 # a list of names
+[ -z "$built" ] || run_flow_tests $built
 if has clang; then
 	CC=clang
 	export CC

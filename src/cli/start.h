@@ -6,7 +6,7 @@
 /**
  * Makes the process safe to go on in: standard descriptors open, inherited
  * others closed, no core dumps, nobody to trace it, SIGPIPE and SIGXFSZ
- * ignored, SIGCHLD not, umask 077. Refuses to run set-uid or set-gid.
+ * ignored, umask 077. Refuses to run set-uid or set-gid.
  *
  * stdin_was_open  set: whether the caller gave a standard input
  *

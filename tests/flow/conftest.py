@@ -36,6 +36,10 @@ SECRETS = (
     b"zM2NyZX",
 )
 
+# An address of this run alone, for the tests that need a port of a given number: runs of
+# several builds may go side by side.
+OWN_LOOPBACK = "127.%d.%d.77" % (os.getpid() // 250 % 250 + 1, os.getpid() % 250 + 1)
+
 MESSAGE = (
     "From: Ann <ann@example.test>\n"
     "To: bob@example.net\n"

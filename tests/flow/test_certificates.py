@@ -10,7 +10,7 @@ import struct
 
 import pytest
 
-from conftest import PASSWORD, USER, no_secret_before_tls
+from conftest import OWN_LOOPBACK, PASSWORD, USER, no_secret_before_tls
 from smarthost import CLOSE, RST, STALL, Each
 
 FAST = {"connect_timeout": "2s", "timeout": "2s", "reply_timeout": "2s"}
@@ -317,11 +317,11 @@ def test_S16_the_mask_is_named(sandbox, mail):
 def test_S18_the_setting_decides_and_not_the_port(sandbox, smarthost, implicit, tls):
     """S-18: 465 by itself changes nothing, as the manual says; what does not fit waits, and nothing is in clear."""
     try:
-        server = smarthost(address="127.0.0.65", port=465, implicit=implicit)
+        server = smarthost(address=OWN_LOOPBACK, port=465, implicit=implicit)
     except OSError:
         pytest.skip("port 465 cannot be had")
     server.expects_violations = True
-    sandbox.configure(server, host="127.0.0.65", tls_host="localhost", tls=tls, connect_timeout="1s")
+    sandbox.configure(server, host=OWN_LOOPBACK, tls_host="localhost", tls=tls, connect_timeout="1s")
     sandbox.run("-t", timeout=30).ok()
     no_secret_before_tls(server)
     fits = (tls == "implicit") == implicit

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import MESSAGE, eventually, have, is_root
+from conftest import MESSAGE, OWN_LOOPBACK, eventually, have, is_root
 
 
 def may_mount():
@@ -104,7 +104,7 @@ class Resolver:
 
     def __enter__(self):
         try:
-            self.sock.bind(("127.0.0.77", 53))
+            self.sock.bind((OWN_LOOPBACK, 53))
         except OSError:
             pytest.skip("port 53 cannot be had")
         self.thread.start()
@@ -139,7 +139,7 @@ def test_N01_N02_names_that_are_not_found(sandbox, answer):
     """N-01, N-02: what resolvers say, and one that says nothing."""
     sandbox.configure(None, host="smtp.nowhere.test", connect_timeout="1s")
     with Resolver(answer) as resolver:
-        queued(sandbox, {"resolv.conf": "nameserver 127.0.0.77\noptions timeout:30 attempts:5\n", **NO_HOSTS})
+        queued(sandbox, {"resolv.conf": "nameserver %s\noptions timeout:30 attempts:5\n" % OWN_LOOPBACK, **NO_HOSTS})
     assert resolver.asked
 
 
