@@ -1,8 +1,10 @@
 # shellcheck shell=sh
 # Sourced by demo.sh and run.sh: installs what is missing from the distribution's packages.
 
-# install_packages NAME...   names of Debian packages; those that are installed cost nothing.
-# It never fails: the build and the tests that need a missing package say so themselves.
+# install_packages NAME...       names of Debian packages; those that are installed cost nothing.
+# unpack_package NAME DIRECTORY  for one that cannot be installed beside another: its files go below the
+#                                directory, and the libraries that it depends on are installed.
+# They never fail: the build and the tests that need a missing package say so themselves.
 
 export DEBIAN_FRONTEND=noninteractive
 export DEBCONF_NONINTERACTIVE_SEEN=true
@@ -58,6 +60,16 @@ allow_daemons()
 	policy=
 }
 
+# Once for each script. Without it apt may ask for versions that are gone.
+refresh_lists()
+{
+	if [ -z "${lists_are_fresh:-}" ] && may_be_root; then
+		as_root apt-get update -qq </dev/null >/dev/null 2>&1 ||
+			note "apt-get update failed: going on with the lists that are there"
+		lists_are_fresh=yes
+	fi
+}
+
 install_packages()
 {
 	missing=
@@ -75,11 +87,7 @@ install_packages()
 	fi
 
 	note "installing$missing"
-	if [ -z "${lists_are_fresh:-}" ]; then
-		as_root apt-get update -qq </dev/null >/dev/null 2>&1 ||
-			note "apt-get update failed: going on with the lists that are there"
-		lists_are_fresh=yes
-	fi
+	refresh_lists
 	# A name that this release does not know must not keep the others from being installed.
 	known=
 	for package in $missing; do
@@ -104,6 +112,34 @@ install_packages()
 	fi
 	allow_daemons
 	trap - EXIT
+}
+
+# The list of libraries is written last: it says that all was unpacked, now or by an earlier run.
+unpack_package()
+{
+	if [ ! -e "$2/libraries" ]; then
+		if ! has apt-get || ! has dpkg-deb; then
+			note "not a Debian system: going on without $1"
+			return 0
+		fi
+		note "unpacking $1 into $2"
+		refresh_lists
+		rm -rf "$2"
+		mkdir -p "$2"
+		if ! (cd "$2" && apt-get download -qq "$1" </dev/null >/dev/null 2>&1); then
+			note "package $1 cannot be had here"
+			return 0
+		fi
+		for archive in "$2/$1"_*.deb; do
+			dpkg-deb -x "$archive" "$2" &&
+				dpkg-deb -f "$archive" Depends | tr , '\n' |
+				sed -n 's/^ *\(lib[^ :|(]*\).*/\1/p' >"$2/libraries"
+		done
+		# What is set-uid for a system is none of a directory's.
+		chmod -R u-s,g-s "$2"
+	fi
+	# shellcheck disable=SC2046 # a list of names
+	install_packages $(cat "$2/libraries")
 }
 
 # An installed mail server stays: the package of another one would remove it.

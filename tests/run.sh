@@ -79,7 +79,7 @@ prepare_packages()
 {
 	install_packages gcc libc6-dev meson ninja-build pkg-config libgnutls28-dev libinih-dev libidn2-dev \
 		libcmocka-dev clang python3 python3-pytest openssl ca-certificates gnutls-bin mandoc strace \
-		valgrind git zsh fish shellcheck dovecot-core
+		valgrind git zsh fish shellcheck dovecot-core dovecot-submissiond
 	install_packages "libclang-rt-$(clang_version)-dev"
 	if ! has_other_mta && ! package_is_there postfix; then
 		if may_be_root && has debconf-set-selections; then
@@ -88,7 +88,18 @@ prepare_packages()
 		fi
 		install_packages postfix
 	fi
+	prepare_exim
 	prepare_callers
+}
+
+# Debian's Exim and Postfix exclude each other. Without an installation Exim has no user: a library
+# names one for it.
+prepare_exim()
+{
+	if ! has exim4; then
+		unpack_package exim4-daemon-heavy build/packages/exim
+		install_packages libnss-wrapper
+	fi
 }
 
 # Programs that call sendmail, for tests/flow/callers.py. Behind the mail server: some of them would
@@ -194,7 +205,7 @@ ended_well()
 
 # ---------------------------------------------------------------------------- flow tests
 
-# The real programs against a smarthost of ours and against real ones.
+# The real programs against a smarthost of ours and against Postfix, Exim and Dovecot.
 start_flow_tests()
 {
 	reports=$work/sanitizer-$1

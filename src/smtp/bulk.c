@@ -55,7 +55,7 @@ static bool fits(const struct smtp_session *s, const struct sending *g)
 	uint64_t rcpt_max = s->caps.rcpt_max > 0 ? s->caps.rcpt_max : BULK_RECIPIENTS_MAX;
 
 	return s->caps.pipelining && s->caps.domain_max == 0 && g->count <= rcpt_max &&
-	       g->count <= BULK_RECIPIENTS_MAX &&
+	       g->count <= BULK_RECIPIENTS_MAX && !transaction_left_doubt(g->mail) &&
 	       (!is_chunked(s) || content_octets(g->mail->content) <= TRANSACTION_WHOLE_MAX);
 }
 

@@ -21,11 +21,17 @@ static int64_t command_limit(const struct smtp_session *s, size_t recipients)
 		(int64_t)10 * s->params.progress_ms + (int64_t)1000 * (int64_t)recipients);
 }
 
+bool transaction_left_doubt(const struct smtp_mail *mail)
+{
+	return envelope_count(mail->envelope, RECIPIENT_SENT) > 0;
+}
+
 void transaction_init(struct transaction *t, struct smtp_session *s, struct smtp_mail *mail,
 	struct attempt **group, size_t count)
 {
 	*t = (struct transaction){.session = s, .mail = mail, .group = group, .count = count};
 	t->chunked = s->caps.chunking && !s->without_chunking && !s->params.lmtp;
+	t->was_in_doubt = transaction_left_doubt(mail);
 	t->limit_ms = command_limit(s, count);
 	for (size_t i = 0; i < count; i++) {
 		group[i]->state = ATTEMPT_OPEN;
@@ -53,7 +59,8 @@ bool transaction_is_on(const struct transaction *t)
 
 bool transaction_is_whole(const struct transaction *t)
 {
-	return t->chunked && content_octets(t->mail->content) <= TRANSACTION_WHOLE_MAX;
+	return t->chunked && !t->was_in_doubt &&
+	       content_octets(t->mail->content) <= TRANSACTION_WHOLE_MAX;
 }
 
 bool transaction_read(struct transaction *t, enum smtp_phase phase)

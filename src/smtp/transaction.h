@@ -40,9 +40,10 @@ struct transaction {
 	size_t put;      /* RCPT commands put */
 	size_t answered; /* RCPT replies read */
 	size_t accepted;
-	bool chunked;  /* BDAT, not DATA */
-	bool in_bulk;  /* other transactions share the flights: no waiting in begin */
-	bool may_quit; /* nothing is left to send after this transaction */
+	bool chunked;      /* BDAT, not DATA */
+	bool in_bulk;      /* other transactions share the flights: no waiting in begin */
+	bool was_in_doubt; /* transaction_left_doubt: the message does not go with its commands */
+	bool may_quit;     /* nothing is left to send after this transaction */
 	bool awaits_rset;
 	bool awaits_mail;
 	bool awaits_data;
@@ -61,6 +62,14 @@ struct transaction {
 	bool has_failed;
 	struct error failure; /* of the message as a whole, for this group */
 };
+
+/**
+ * True where an earlier attempt lost the connection when the whole message was
+ * on its way. Some servers break off at a refusal of MAIL that has the message
+ * behind it (Dovecot 2.3's submission service): such a message waits for the
+ * replies to its commands, and takes no other along.
+ */
+bool transaction_left_doubt(const struct smtp_mail *mail);
 
 /** Prepares a transaction for a group. Takes ownership of the list. */
 void transaction_init(struct transaction *t, struct smtp_session *s, struct smtp_mail *mail,
@@ -110,5 +119,5 @@ void transaction_refuse(struct transaction *t, enum smtp_phase phase);
 /** Puts QUIT behind the message where nothing else will follow it. */
 void transaction_put_quit(struct transaction *t);
 
-/** True where the message is small enough for the flight of the commands. */
+/** True where the message goes in the flight of the commands: small, and not in doubt. */
 bool transaction_is_whole(const struct transaction *t);

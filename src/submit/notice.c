@@ -1,5 +1,6 @@
 #include "submit/notice.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -129,6 +130,19 @@ static void write_header(struct writer *w)
 		"Content-Type: multipart/report; report-type=delivery-status;\r\n"
 		"\tboundary=\"%s\"\r\n\r\n",
 		w->boundary);
+}
+
+void notice_note(struct envelope *e, struct recipient *r, const struct error *why)
+{
+	const char *words = NULL;
+	char said[32];
+
+	snprintf(said, sizeof(said), ": %d %s%s", why->smtp_code, why->enhanced,
+		why->enhanced[0] ? " " : "");
+	if (why->smtp_code > 0)
+		words = strstr(why->text, said);
+	envelope_note(
+		e, r, why->smtp_code, why->enhanced, words ? words + strlen(said) : why->text);
 }
 
 /* The words for one recipient: its own reply, else what holds for all. */

@@ -27,6 +27,12 @@ struct notice_subject {
 bool notice_is_due(const struct notice_subject *subject, enum notice_kind kind);
 
 /**
+ * Notes for a recipient that a refusal of the whole message is his. Where a server said
+ * it, its own words are noted: code and place, in front of them in the error, are told apart.
+ */
+void notice_note(struct envelope *e, struct recipient *r, const struct error *why);
+
+/**
  * Writes the notice and stores it in the queue, durably. Fails as outbox_add.
  */
 bool notice_queue(struct outbox *outbox, const struct notice_subject *subject,

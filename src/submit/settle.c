@@ -214,6 +214,15 @@ static void keep_in_queue(const struct settlement *s, const struct error *why)
 		log_entry(s, "record-lost", err.text);
 }
 
+/* What the lists show of the entry: the reason, and the reply's code. */
+static void set_status(const struct settlement *s)
+{
+	struct entry_status *status = &s->item->entry.status;
+
+	text_sanitize_into(status->text, sizeof(status->text), slice_of(reason_of(s)));
+	status->code = code_of(s);
+}
+
 /* Where nothing reached anybody, or nobody could be told, the person gets to
  * see the message itself under failed/. */
 static enum settled give_up(const struct settlement *s)
@@ -226,6 +235,10 @@ static enum settled give_up(const struct settlement *s)
 		remove_entry(s);
 		return SETTLED_FAILED;
 	}
+	/* The lists show why from its status. */
+	set_status(s);
+	if (!spool_write_status(s->item, s->now, &err))
+		log_entry(s, "record-lost", err.text);
 	if (spool_move(s->outbox->spool, s->item, true, &err)) {
 		/* Under failed/ the person sees who failed. */
 		mark_told(&s->item->entry.envelope);
@@ -247,7 +260,7 @@ static void fail_pending(struct envelope *e, const struct error *why, bool keeps
 			continue;
 		r->state = RECIPIENT_FAILED;
 		if (why && !(keeps_reply && r->last.code > 0))
-			envelope_note(e, r, why->smtp_code, why->enhanced, why->text);
+			notice_note(e, r, why);
 	}
 }
 
@@ -265,8 +278,7 @@ static enum settled defer(const struct settlement *s)
 		run_hook(s, false);
 		status->was_warned = true;
 	}
-	text_sanitize_into(status->text, sizeof(status->text), slice_of(reason_of(s)));
-	status->code = code_of(s);
+	set_status(s);
 
 	int64_t next = next_attempt(s);
 

@@ -261,7 +261,7 @@ static bool settle_fault(struct submission_run *r, struct error *why, struct err
 		if (rcpt->state != RECIPIENT_PENDING && rcpt->state != RECIPIENT_SENT)
 			continue;
 		rcpt->state = RECIPIENT_FAILED;
-		envelope_note(e, rcpt, why->smtp_code, why->enhanced, why->text);
+		notice_note(e, rcpt, why);
 	}
 	return settle_answers(r, err);
 }

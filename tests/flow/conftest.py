@@ -50,6 +50,26 @@ MESSAGE = (
     "a body\n"
 )
 
+# Lines that a careless client or server changes: dots in front, blanks at the
+# end, octets beyond ASCII, the longest line that the protocol allows.
+TRICKY = (
+    "From: Ann <ann@example.test>\n"
+    "To: bob@example.net\n"
+    "Subject: =?UTF-8?Q?tricky_=E2=9C=93?=\n"
+    "Date: Mon, 02 Feb 2026 10:00:00 +0100\n"
+    "Message-ID: <tricky@example.test>\n"
+    "X-Folded: one\n\ttwo  \n   three\n"
+    "MIME-Version: 1.0\n"
+    "Content-Type: text/plain; charset=utf-8\n"
+    "Content-Transfer-Encoding: 8bit\n"
+    "\n"
+    ".\n..\n.leading\n\n.\n"
+    "blanks at the end \t \n"
+    "Grüße ✓\n"
+    "From here on a stranger would put a >\n"
+    "BDAT 4 LAST\nQUIT\n" + "x" * 998 + "\n\n\n"
+)
+
 
 def pytest_configure(config):
     build = os.environ.get("PILLARBOX_BUILD", os.path.join(SOURCE, "build"))
@@ -465,6 +485,35 @@ def have(program):
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root")
 
 
+class Account:
+    """The sandbox's account, for one of the services of a real server."""
+
+    def __init__(self, sandbox, server):
+        self.sandbox = sandbox
+        self.server = server
+
+    def use(self, service="submission", more="", **keys):
+        if service == "tls":
+            keys.setdefault("tls", "implicit")
+        keys.setdefault("port", self.server.ports[service])
+        self.sandbox.configure(more=more, **keys)
+
+
+def written(mail, text):
+    """Asserts that the stored message is that text, with nothing but trace fields in front."""
+    text = text.encode() if isinstance(text, str) else text
+    assert mail.endswith(text), mail
+    trace = mail[: -len(text)]
+    for line in trace.decode().splitlines():
+        name = line.partition(":")[0]
+        assert line[0] in " \t" or name.lower() in (
+            "return-path",
+            "x-original-to",
+            "delivered-to",
+            "received",
+        ), line
+
+
 @pytest.fixture(scope="session")
 def postfix_server(certs):
     """One real Postfix with Dovecot for the whole run."""
@@ -482,3 +531,39 @@ def postfix(postfix_server):
     """The same with empty mailboxes."""
     postfix_server.empty()
     return postfix_server
+
+
+@pytest.fixture(scope="session")
+def exim_server(certs):
+    """One real Exim with Dovecot for the whole run."""
+    import exim as exim_module
+
+    reason = exim_module.missing()
+    if reason:
+        pytest.skip(reason)
+    with exim_module.Exim(certs.get("rsa"), certs.ca) as server:
+        yield server
+
+
+@pytest.fixture
+def exim(exim_server):
+    """The same with empty mailboxes."""
+    exim_server.empty()
+    return exim_server
+
+
+@pytest.fixture(scope="session")
+def dovecot_server(certs):
+    """One real Dovecot with its submission service for the whole run."""
+    import dovecot as dovecot_module
+
+    reason = dovecot_module.missing("submission")
+    if reason:
+        pytest.skip(reason)
+    with dovecot_module.Dovecot(certs.get("rsa")) as server:
+        yield server
+
+
+@pytest.fixture
+def dovecot(dovecot_server):
+    return dovecot_server

@@ -13,15 +13,10 @@ nothing of an installed mail system.
 import grp
 import os
 import pwd
-import shutil
-import signal
-import socket
 import subprocess
-import tempfile
-import time
 
-USER = "ann@example.test"
-PASSWORD = "s3cret pass"
+import dovecot
+from server import Server, find_program, free_port
 
 MAIN_CF = """\
 compatibility_level = 3.6
@@ -99,43 +94,6 @@ retry     unix  -       -       n       -       -       error
 virtual   unix  -       n       n       -       -       virtual
 """
 
-DOVECOT_CONF = """\
-base_dir = {root}/dovecot
-state_dir = {root}/dovecot-state
-log_path = {root}/log/dovecot.log
-protocols = none
-ssl = no
-auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
-auth_username_format = %Lu
-auth_failure_delay = 0
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u {root}/users
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={root}/mail
-}}
-service auth {{
-  unix_listener {root}/spool/private/auth {{
-    mode = 0660
-    user = postfix
-    group = postfix
-  }}
-}}
-# Without this, each failed login from this address slows the next one down.
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service stats {{
-  unix_listener stats-writer {{
-    mode = 0600
-  }}
-}}
-"""
-
 MAILBOXES = (
     "ann@example.test",
     "bob@example.net",
@@ -152,60 +110,29 @@ SPOOL_DIRECTORIES = tuple(
 ) + (("maildrop", 0o730, "postdrop"), ("public", 0o710, "postdrop"))
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def missing():
     """Why the servers cannot be run here, or None."""
-    if os.geteuid() != 0:
-        return "needs root"
-    path = "/usr/sbin:/usr/bin:/sbin:/bin"
-    for program in ("postfix", "dovecot"):
-        if shutil.which(program, path=path) is None:
-            return "%s is not installed" % program
-    return None
+    if find_program("postfix") is None:
+        return "postfix is not installed"
+    return dovecot.missing()
 
 
-class Postfix:
+class Postfix(Server):
+    name = "postfix"
+    logs = ("log/mail.log", "log/dovecot.log", "log/dovecot.out")
+    mailboxes = MAILBOXES
+
     def __init__(self, certificate, smtputf8="yes"):
-        self.certificate = certificate
+        super().__init__(certificate)
         self.smtputf8 = smtputf8
-        self.root = None
-        self.dovecot = None
+        self.logins = None
         self.ports = {name: free_port() for name in SERVICES}
         self.port = self.ports["submission"]
         self.tls_port = self.ports["tls"]
-        self.log_start = 0
-
-    def __enter__(self):
-        self.root = tempfile.mkdtemp(prefix="pillarbox-postfix.")
-        os.chmod(self.root, 0o755)
-        try:
-            self.prepare()
-            self.start_dovecot()
-            self.start_postfix()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def path(self, *names):
-        return os.path.join(self.root, *names)
-
-    def write(self, name, text, mode=0o644):
-        with open(self.path(name), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(self.path(name), mode)
 
     def prepare(self):
         postfix = pwd.getpwnam("postfix")
-        nobody = pwd.getpwnam("nobody")
+        nobody = dovecot.nobody()
         facts = {
             "root": self.root,
             "services": "\n".join(
@@ -218,9 +145,8 @@ class Postfix:
             "smtputf8": self.smtputf8,
             "mailboxes": ", ".join("{ %s = %s/ }" % (m, m) for m in MAILBOXES),
         }
-        for name in ("etc", "spool", "data", "log", "mail", "tls", "dovecot", "dovecot-state"):
-            os.mkdir(self.path(name), 0o755)
-            os.chmod(self.path(name), 0o755)
+        self.directories("etc", "spool", "data", "log", "mail")
+        self.install_certificate()
         os.chown(self.path("data"), postfix.pw_uid, postfix.pw_gid)
         os.chown(self.path("log"), postfix.pw_uid, postfix.pw_gid)
         os.mkdir(self.path("spool", "pid"), 0o755)
@@ -231,23 +157,14 @@ class Postfix:
             os.chown(path, postfix.pw_uid, drop if group == "postdrop" else 0)
             os.chmod(path, mode)
         os.chown(self.path("mail"), nobody.pw_uid, nobody.pw_gid)
-        shutil.copy(self.certificate.chain, self.path("tls", "chain.pem"))
-        shutil.copy(self.certificate.key, self.path("tls", "key.pem"))
         self.write("etc/main.cf", MAIN_CF.format(**facts))
         self.write("etc/master.cf", MASTER_CF.format(**facts))
-        self.write("users", "%s:{PLAIN}%s\n" % (USER, PASSWORD))
-        self.write("dovecot.conf", DOVECOT_CONF.format(**facts))
+        self.logins = dovecot.Authentication(self, self.path("spool", "private", "auth"), "postfix")
+        self.logins.prepare()
 
-    def start_dovecot(self):
-        with open(self.path("log", "dovecot.out"), "wb") as out:
-            self.dovecot = subprocess.Popen(
-                ["/usr/sbin/dovecot", "-F", "-c", self.path("dovecot.conf")],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
-        self.wait(lambda: os.path.exists(self.path("spool", "private", "auth")), "Dovecot")
+    def start(self):
+        self.logins.start()
+        self.start_postfix()
 
     def start_postfix(self):
         result = subprocess.run(
@@ -265,23 +182,6 @@ class Postfix:
         self.wait_log("disconnect from")
         self.forget_log()
 
-    def answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
-                return sock.recv(512).startswith(b"220")
-        except OSError:
-            return False
-
-    def wait(self, condition, what, timeout=30):
-        deadline = time.monotonic() + timeout
-        while True:
-            value = condition()
-            if value:
-                return value
-            if time.monotonic() > deadline:
-                raise RuntimeError("%s: nothing in %d s\n%s" % (what, timeout, self.log()))
-            time.sleep(0.02)
-
     def stop_postfix(self):
         subprocess.run(
             ["/usr/sbin/postfix", "-c", self.path("etc"), "stop"],
@@ -293,77 +193,11 @@ class Postfix:
 
     def stop(self):
         self.stop_postfix()
-        if self.dovecot is not None and self.dovecot.poll() is None:
-            os.killpg(self.dovecot.pid, signal.SIGTERM)
-            try:
-                self.dovecot.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.dovecot.pid, signal.SIGKILL)
-                self.dovecot.wait()
-        shutil.rmtree(self.root, ignore_errors=True)
-
-    # --- what arrived ------------------------------------------------
-
-    def log(self):
-        text = ""
-        for name in ("mail.log", "dovecot.log", "dovecot.out"):
-            try:
-                with open(self.path("log", name), encoding="utf-8", errors="replace") as file:
-                    text += file.read()
-            except OSError:
-                continue
-        return text
-
-    def forget_log(self):
-        try:
-            self.log_start = os.path.getsize(self.path("log", "mail.log"))
-        except OSError:
-            self.log_start = 0
-
-    def log_lines(self, text):
-        """Lines of Postfix's log since empty() that hold the text."""
-        try:
-            with open(self.path("log", "mail.log"), "rb") as file:
-                file.seek(self.log_start)
-                lines = file.read().decode("utf-8", "replace").splitlines()
-        except OSError:
-            return []
-        return [line for line in lines if text in line]
-
-    def wait_log(self, text, count=1):
-        """The lines with the text; the log is written a little behind the events."""
-        return self.wait(
-            lambda: (lambda found: found if len(found) >= count else None)(self.log_lines(text)),
-            "'%s' in the log" % text,
-        )
+        if self.logins is not None:
+            self.logins.stop()
 
     def session(self):
         """What the one session since empty() did: {"auth": "1", "mail": "50", …}."""
         line = self.wait_log("disconnect from")
         assert len(line) == 1 and len(self.log_lines(": connect from")) == 1, line
         return dict(word.split("=") for word in line[0].split() if "=" in word)
-
-    def mail(self, mailbox):
-        """The messages of a mailbox, as Postfix stored them (LF lines)."""
-        new = self.path("mail", mailbox, "new")
-        try:
-            names = sorted(os.listdir(new))
-        except OSError:
-            return []
-        found = []
-        for name in names:
-            with open(os.path.join(new, name), "rb") as file:
-                found.append(file.read())
-        return found
-
-    def wait_mail(self, mailbox, count=1):
-        return self.wait(
-            lambda: (lambda found: found if len(found) >= count else None)(self.mail(mailbox)),
-            "mail for %s" % mailbox,
-        )
-
-    def empty(self):
-        """Takes the mail of all mailboxes away and forgets the log so far."""
-        for mailbox in MAILBOXES:
-            shutil.rmtree(self.path("mail", mailbox), ignore_errors=True)
-        self.forget_log()

@@ -541,6 +541,27 @@ def test_P03_replies_belong_by_position(sandbox, mail):
     assert sandbox.entry().pending == ["a@x.test"]
 
 
+def test_P05_server_that_breaks_off_where_the_message_came_along(sandbox, mail):
+    """It cannot refuse MAIL with a message behind it: what was in doubt waits for its replies (I7)."""
+    def refuse(context):
+        if "bad@" not in context.line:
+            return None
+        return CLOSE if b"BDAT" in context.session.wire.buffer else "553 5.7.1 not yours"
+
+    server = mail(extensions=("PIPELINING", "CHUNKING", "SIZE"), script={"MAIL": refuse})
+    for number in range(6):
+        sandbox.run("-odq", "-f", "bad@example.test" if number == 2 else USER, "-t",
+                    stdin=MESSAGE.replace("one@", "n%d@" % number)).ok()
+    for _ in range(2):
+        sandbox.run("-q", stdin=None).ok()
+    taken = [m.fields("Message-ID")[0] for m in server.messages if m.sender]
+    assert taken == ["<n%d@example.test>" % number for number in (0, 1, 3, 4, 5)]
+    assert [m.recipients for m in server.messages if not m.sender] == [["bad@example.test"]]
+    assert [entry.sender for entry in sandbox.failed()] == ["bad@example.test"]
+    assert "553 5.7.1 not yours" in sandbox.failed()[0].status
+    assert sandbox.entries() == []
+
+
 def test_replies_in_single_octets(sandbox, mail):
     def spell(context):
         return [bytes([o]) for o in context.default.replace("\n", "\r\n").encode() + b"\r\n"]

@@ -215,14 +215,19 @@ def test_C68_one_refused_one_later(sandbox, mail):
     ({"FINAL": "554 5.6.0 spam"}, "5.6.0"), ({"DATA": "554 no"}, "5.0.0"),
 ])
 def test_C68_refused_in_a_run(sandbox, mail, script, status):
-    """C68: a 5xx at any stage of a run: notice to the sender, a copy under failed/."""
+    """C68: a 5xx at any stage of a run: notice to the sender, a copy that says why under failed/."""
     server = mail()
     queue_one(sandbox, "-t")
     server.script.update({stage: Each(reply) for stage, reply in script.items()})
     sandbox.run("-q", stdin=None).ok()
-    assert [list(e.states.values()) for e in sandbox.failed()] == [["F"]]
-    _, _, found, original = the_notice(server, 1)
+    (reply,) = script.values()
+    (failed,) = sandbox.failed()
+    assert list(failed.states.values()) == ["F"]
+    assert failed.status.startswith("00001 -- " + reply[:3]) and reply in failed.status
+    _, text, found, original = the_notice(server, 1)
     assert found["bob@example.net"]["Status"] == status
+    assert found["bob@example.net"]["Diagnostic-Code"] == "smtp; " + reply
+    assert "the server localhost said: " + reply in text
     assert original.get_payload(0)["Message-ID"] == "<one@example.test>"
     assert sandbox.entries() == []
 

@@ -4,60 +4,12 @@ import quopri
 
 import pytest
 
-from conftest import MESSAGE, PASSWORD, USER, eventually
-
-# Lines that a careless client or server changes: dots in front, blanks at the
-# end, octets beyond ASCII, the longest line that the protocol allows.
-TRICKY = (
-    "From: Ann <ann@example.test>\n"
-    "To: bob@example.net\n"
-    "Subject: =?UTF-8?Q?tricky_=E2=9C=93?=\n"
-    "Date: Mon, 02 Feb 2026 10:00:00 +0100\n"
-    "Message-ID: <tricky@example.test>\n"
-    "X-Folded: one\n\ttwo  \n   three\n"
-    "MIME-Version: 1.0\n"
-    "Content-Type: text/plain; charset=utf-8\n"
-    "Content-Transfer-Encoding: 8bit\n"
-    "\n"
-    ".\n..\n.leading\n\n.\n"
-    "blanks at the end \t \n"
-    "Grüße ✓\n"
-    "From here on a stranger would put a >\n"
-    "BDAT 4 LAST\nQUIT\n" + "x" * 998 + "\n\n\n"
-)
-
-
-class Account:
-    """The sandbox's account, for one of Postfix's services."""
-
-    def __init__(self, sandbox, postfix):
-        self.sandbox = sandbox
-        self.postfix = postfix
-
-    def use(self, service="submission", more="", **keys):
-        if service == "tls":
-            keys.setdefault("tls", "implicit")
-        self.sandbox.configure(port=self.postfix.ports[service], more=more, **keys)
+from conftest import MESSAGE, PASSWORD, TRICKY, USER, Account, eventually, written
 
 
 @pytest.fixture
 def account(sandbox, postfix):
     return Account(sandbox, postfix)
-
-
-def written(mail, text):
-    """Asserts that the stored message is that text, with nothing but trace fields in front."""
-    text = text.encode() if isinstance(text, str) else text
-    assert mail.endswith(text), mail
-    trace = mail[: -len(text)]
-    for line in trace.decode().splitlines():
-        name = line.partition(":")[0]
-        assert line[0] in " \t" or name in (
-            "Return-Path",
-            "X-Original-To",
-            "Delivered-To",
-            "Received",
-        ), line
 
 
 # --- TLS and logins -----------------------------------------------------
