@@ -1,0 +1,148 @@
+"""Every case of the robustness tables is carried by a test: its id stands in the test's name or text.
+
+Flow tests carry an id in their name (test_T07_other_name) or docstring (T-07 or T07); unit tests in
+their name (t07_other_name) or in the comment right above them. The callers' contract numbers its
+statements C01 to C94: the cases C-01 to C-40 count only in that form, with the dash, or in a name that
+says "robustness". A case that the program leaves alone on purpose is carried by the manual that says so.
+"""
+
+import ast
+import glob
+import os
+import re
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+TABLE = os.path.join(HERE, "robustness.txt")
+
+# The numbers of each part of the tables; some were given up.
+CASES = {
+    "C": "1-40",
+    "M": "1-19",
+    "F": "1-34",
+    "N": "1-11 13 16-17 19 22-32",
+    "S": "1 4-5 7-14 16 18 20",
+    "T": "1-4 6-8 10 12-16 18 21-28 31-32 34 36-37",
+    "A": "1-2 4 6-8 10 12-14 16-17 20 23",
+    "V": "3-10 12-13 16-18",
+    "D": "1-5 7-9",
+    "P": "1-5 7-8",
+    "R": "1-3 7 10-16",
+    "Q": "1-27",
+    "K": "1-12",
+    "H": "1-13",
+}
+
+# What is not the program's to do: where that is written, and the words that say it.
+DOCUMENTED = {}
+
+# Cases that wait for their test.
+OPEN = set("""
+    C-01 C-02 C-03 C-04 C-05 C-06 C-07 C-08 C-12 C-13 C-14 C-15 C-16 C-17 C-18 C-19 C-20 C-21 C-22 C-23 C-26
+    C-27 C-28 C-29 C-30 C-31 C-32 C-33 C-34 C-36 C-37 C-38 C-39
+    M-01 M-02 M-06 M-07 M-08 M-09 M-10 M-11 M-12 M-13 M-14 M-15 M-16 M-17
+    F-05 F-11 F-16 F-18 F-23 F-28 F-29 F-31 F-32
+    N-02 N-04 N-09 N-10 N-23 N-30 N-32
+    S-01 S-05 S-10 S-14 S-16 S-18
+    T-03 T-04 T-06 T-07 T-08 T-10 T-12 T-13 T-14 T-21 T-28 T-32 T-37
+    A-10 A-12 A-13
+    V-04 V-08
+    D-02 D-05 D-08 D-09
+    P-05 P-08
+    R-01 R-10 R-11 R-12 R-13 R-14
+    Q-05 Q-11 Q-13 Q-15 Q-16 Q-17 Q-19 Q-21 Q-22 Q-23 Q-24 Q-25 Q-26 Q-27
+    K-07 K-08 K-12
+    H-01 H-04 H-06 H-07 H-08 H-10 H-11 H-12 H-13
+""".split())
+
+
+def numbers_in(ranges):
+    for part in ranges.split():
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+ALL = ["%s-%02d" % (part, number) for part, ranges in CASES.items() for number in numbers_in(ranges)]
+
+
+def cases_of(name, words):
+    """The ids that a test carries by its name and the words about it."""
+    found = {"%s-%s" % pair for pair in re.findall(r"\b([A-Z])-(\d\d)\b", words)}
+    plain = re.findall(r"(?:^|_)([A-Za-z])(\d\d)(?=_|$)", name) + re.findall(r"\b([A-Z])(\d\d)\b", words)
+    for part, number in plain:
+        if part.upper() != "C" or "robustness" in name:
+            found.add("%s-%s" % (part.upper(), number))
+    return found & set(ALL)
+
+
+def flow_tests(path):
+    """(test, ids) for each test of a Python file that carries some."""
+    with open(path, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node.name, cases_of(node.name, ast.get_docstring(node) or "")
+
+
+def unit_tests(path):
+    """The same for a C file."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    comment = r"(?:/\*((?:[^*]|\*(?!/))*)\*/\s*)?"
+    for words, name in re.findall(comment + r"^static void (\w+)\(void \*\*state\b", text, re.M):
+        yield name, cases_of(name, words)
+
+
+def carried(directory=os.path.dirname(HERE)):
+    """id → the tests that carry it, as file::test."""
+    found = {}
+    for pattern, tests_of in (("flow/test_*.py", flow_tests), ("unit/test_*.c", unit_tests)):
+        for path in glob.glob(os.path.join(directory, pattern)):
+            for name, ids in tests_of(path):
+                for case in ids:
+                    found.setdefault(case, set()).add("%s::%s" % (os.path.basename(path), name))
+    return found
+
+
+def table():
+    """The text of robustness.txt: a line for each case, with its tests or the manual that speaks of it."""
+    found = carried()
+    for case, (manual, _) in DOCUMENTED.items():
+        found.setdefault(case, set()).add(manual)
+    return "".join("%s %s\n" % (case, " ".join(sorted(found[case]))) for case in ALL if case in found)
+
+
+def test_every_case_has_a_test():
+    assert sorted(set(ALL) - set(carried()) - set(DOCUMENTED) - OPEN) == []
+
+
+def test_the_manual_says_so():
+    for case, (manual, words) in DOCUMENTED.items():
+        with open(os.path.join(SOURCE, "man", manual), encoding="utf-8") as file:
+            assert words in " ".join(file.read().split()), case
+
+
+def test_the_search_can_fail(tmp_path):
+    for name in ("flow", "unit"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "flow" / "test_x.py").write_text(
+        'def test_T07_V99_x():\n    """C-03: words of N-01; and C04"""\n\ndef test_C05_robustness_y():\n    pass\n'
+        'def test_C06_y():\n    pass\n\ndef helper_T01():\n    """T-02"""\n')
+    (tmp_path / "unit" / "test_x.c").write_text(
+        "/* T-10: another\n * name. */\nstatic void names_are_compared(void **state UNUSED)\n{\n}\n\n"
+        "/* T-12 */\nstatic int helper(void);\n\nstatic void t14_nul_in_a_name(void **state)\n{\n\t/* T-16 */\n}\n")
+    assert carried(str(tmp_path)) == {
+        "T-07": {"test_x.py::test_T07_V99_x"}, "C-03": {"test_x.py::test_T07_V99_x"},
+        "N-01": {"test_x.py::test_T07_V99_x"}, "C-05": {"test_x.py::test_C05_robustness_y"},
+        "T-10": {"test_x.c::names_are_compared"}, "T-14": {"test_x.c::t14_nul_in_a_name"}}
+
+
+def test_the_table_is_true():
+    """robustness.txt is written anew by: python3 tests/flow/test_robustness_table.py"""
+    with open(TABLE, encoding="utf-8") as file:
+        assert file.read() == table()
+
+
+if __name__ == "__main__":
+    with open(TABLE, "w", encoding="utf-8") as file:
+        file.write(table())
