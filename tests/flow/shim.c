@@ -5,6 +5,7 @@
  * SHIM_MET=file         made when that request came
  * SHIM_PIECES=n         each call that moves octets moves n at most, and half of those that a signal
  *                       may interrupt do nothing and fail with EINTR
+ * SHIM_SPEED=n          the clocks that count from the start of the machine run n times as fast
  */
 
 #define _GNU_SOURCE
@@ -22,11 +23,13 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static size_t pieces;
 static long refused;
 static bool own_only, is_on;
+static int speed = 1;
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -35,6 +38,7 @@ __attribute__((constructor)) static void begin(void)
 	pieces = octets ? (size_t)atol(octets) : 0;
 	refused = number ? atol(number) : 0;
 	own_only = getenv("SHIM_OWN") != NULL;
+	speed = getenv("SHIM_SPEED") ? atoi(getenv("SHIM_SPEED")) : 1;
 	is_on = true;
 }
 
@@ -150,7 +154,33 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	return REAL(ssize_t, "sendmsg", int, const struct msghdr *, int)(fd, &shorter, flags);
 }
 
-/* Those that only can be interrupted. */
+/* --- time ------------------------------------------------------------------ */
+
+static int slowed(int wait_ms)
+{
+	return wait_ms > 0 ? (wait_ms + speed - 1) / speed : wait_ms;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int result = REAL(int, "clock_gettime", clockid_t, struct timespec *)(clock, now);
+	static long long start_ns;
+
+	if (speed == 1 || clock == CLOCK_REALTIME || result != 0)
+		return result;
+
+	long long ns = now->tv_sec * 1000000000LL + now->tv_nsec;
+
+	if (start_ns == 0)
+		start_ns = ns;
+	ns = start_ns + (ns - start_ns) * speed;
+	now->tv_sec = ns / 1000000000LL;
+	now->tv_nsec = ns % 1000000000LL;
+	return 0;
+}
+
+/* --- those that only can be interrupted ------------------------------------ */
+
 #define CALL(name, arguments, types, ...)                                                          \
 	int name arguments                                                                         \
 	{                                                                                          \
@@ -164,9 +194,9 @@ CALL(fdatasync, (int fd), (int), fd)
 CALL(ftruncate64, (int fd, off64_t size), (int, off64_t), fd, size)
 CALL(flock, (int fd, int what), (int, int), fd, what)
 CALL(poll, (struct pollfd * fds, nfds_t count, int wait_ms), (struct pollfd *, nfds_t, int), fds, count,
-	wait_ms)
+	slowed(wait_ms))
 CALL(__poll_chk, (struct pollfd * fds, nfds_t count, int wait_ms, size_t size),
-	(struct pollfd *, nfds_t, int, size_t), fds, count, wait_ms, size)
+	(struct pollfd *, nfds_t, int, size_t), fds, count, slowed(wait_ms), size)
 CALL(__open64_2, (const char *path, int flags), (const char *, int), path, flags)
 CALL(__openat64_2, (int at, const char *path, int flags), (int, const char *, int), at, path, flags)
 

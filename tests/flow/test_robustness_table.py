@@ -40,16 +40,10 @@ DOCUMENTED = {
 
 # Cases that wait for their test.
 OPEN = set("""
-    C-18 C-20 C-23 C-32 C-36 C-37
-    M-06 M-16
-    F-05 F-11 F-18 F-23 F-29 F-31
     N-02 N-04 N-09 N-10 N-23 N-30 N-32
     S-01 S-05 S-10 S-14 S-16 S-18
     T-03 T-04 T-06 T-07 T-08 T-10 T-12 T-13 T-14 T-21 T-28 T-32 T-37
     A-10 A-12 A-13
-    D-08 D-09
-    P-05 P-08
-    R-01 R-11 R-14
     Q-05 Q-11 Q-13 Q-15 Q-16 Q-17 Q-19 Q-21 Q-22 Q-23 Q-24 Q-25 Q-26 Q-27
     K-07 K-08 K-12
     H-01 H-04 H-06 H-07 H-08 H-10 H-11 H-12 H-13

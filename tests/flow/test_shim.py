@@ -7,31 +7,10 @@ import threading
 
 import pytest
 
-from conftest import MESSAGE, USER, eventually, have, is_sanitized
+from conftest import MESSAGE, USER, eventually, is_sanitized, preloaded
 from smarthost import Each
 from sweep import Point, Run, Sweep
 from test_sweep import FallingBack, Running, RunningRefused, Sending, SendingByTls, Storing
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-pytestmark = pytest.mark.skipif(not have("cc"), reason="no compiler")
-
-
-@pytest.fixture(scope="session")
-def shim(build, tmp_path_factory):
-    """The library; memory is left to a sanitizer where the programs carry one."""
-    path = str(tmp_path_factory.mktemp("shim") / "shim.so")
-    memory = [] if is_sanitized(build) else ["-DSHIM_MEMORY"]
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1"] + memory + ["-o", path, os.path.join(HERE, "shim.c")],
-                   check=True)
-    return path
-
-
-def preloaded(sandbox, shim, **facts):
-    env = sandbox.environment(LD_PRELOAD=shim, **facts)
-    env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
-    return env
-
 
 # --- memory -------------------------------------------------------------
 
