@@ -131,12 +131,13 @@ static size_t piece(size_t octets)
 
 MOVES(ssize_t, read, REAL_READ, (int fd, void *to, size_t n), n, fd, to, piece(n))
 MOVES(ssize_t, write, REAL_WRITE, (int fd, const void *from, size_t n), n, fd, from, piece(n))
-MOVES(ssize_t, pread64, REAL_PREAD, (int fd, void *to, size_t n, off64_t at), n, fd, to, piece(n), at)
+MOVES(ssize_t, pread64, REAL_PREAD, (int fd, void *to, size_t n, off64_t at), n, fd, to, piece(n),
+	at)
 MOVES(ssize_t, pwrite64, REAL_PWRITE, (int fd, const void *from, size_t n, off64_t at), n, fd, from,
 	piece(n), at)
 MOVES(ssize_t, recv, REAL_RECV, (int fd, void *to, size_t n, int flags), n, fd, to, piece(n), flags)
-MOVES(ssize_t, send, REAL_SEND, (int fd, const void *from, size_t n, int flags), n, fd, from, piece(n),
-	flags)
+MOVES(ssize_t, send, REAL_SEND, (int fd, const void *from, size_t n, int flags), n, fd, from,
+	piece(n), flags)
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
@@ -193,8 +194,8 @@ CALL(fsync, (int fd), (int), fd)
 CALL(fdatasync, (int fd), (int), fd)
 CALL(ftruncate64, (int fd, off64_t size), (int, off64_t), fd, size)
 CALL(flock, (int fd, int what), (int, int), fd, what)
-CALL(poll, (struct pollfd * fds, nfds_t count, int wait_ms), (struct pollfd *, nfds_t, int), fds, count,
-	slowed(wait_ms))
+CALL(poll, (struct pollfd * fds, nfds_t count, int wait_ms), (struct pollfd *, nfds_t, int), fds,
+	count, slowed(wait_ms))
 CALL(__poll_chk, (struct pollfd * fds, nfds_t count, int wait_ms, size_t size),
 	(struct pollfd *, nfds_t, int, size_t), fds, count, slowed(wait_ms), size)
 CALL(__open64_2, (const char *path, int flags), (const char *, int), path, flags)
@@ -212,7 +213,8 @@ int open64(const char *path, int flags, ...)
 	va_start(more, flags);
 	int mode = mode_of(flags, more);
 	va_end(more);
-	return is_interrupted() ? -1 : REAL(int, "open64", const char *, int, ...)(path, flags, mode);
+	return is_interrupted() ? -1
+				: REAL(int, "open64", const char *, int, ...)(path, flags, mode);
 }
 
 int openat64(int at, const char *path, int flags, ...)
@@ -222,8 +224,9 @@ int openat64(int at, const char *path, int flags, ...)
 	va_start(more, flags);
 	int mode = mode_of(flags, more);
 	va_end(more);
-	return is_interrupted() ? -1
-				: REAL(int, "openat64", int, const char *, int, ...)(at, path, flags, mode);
+	return is_interrupted()
+		       ? -1
+		       : REAL(int, "openat64", int, const char *, int, ...)(at, path, flags, mode);
 }
 
 pid_t waitpid(pid_t pid, int *status, int options)
