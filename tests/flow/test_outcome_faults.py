@@ -165,11 +165,11 @@ def test_D04_ten_minutes_in_a_run_two_in_the_foreground(sandbox, mail, shim):
 
 
 def behind_the_answer(sweeper, scene):
-    """The calls of a run from the first one behind the server's 250 to the message."""
+    """The calls of a run from that which brings the server's 250 to the message."""
     calls = sweeper.baseline(scene)
     removed = next(n for n, c in enumerate(calls) if c.name == "unlinkat")
     start = max(n for n, c in enumerate(calls[:removed]) if c.name.startswith("recv") and '"250' in c.text)
-    return calls[start + 1 :]
+    return calls[start:]
 
 
 class Strict(Running):
@@ -201,7 +201,7 @@ def test_D08_killed_between_the_answer_and_the_record(sweeper, scene):
 
 
 class Terminated(Sweep):
-    """Runs that get SIGTERM at a call, which lives on where the signal is held back."""
+    """Runs that get SIGTERM as a call returns, and live on."""
 
     def one(self, scene, place, point):
         place.clean()
@@ -209,7 +209,8 @@ class Terminated(Sweep):
         rc, err, log = sweep.trace(place.box, scene.args, b"", [
             "-e", "trace=" + point.names, "-e", "inject=%s:signal=TERM:when=%s" % (point.names, point.when)], scene.env)
         run = sweep.Run(point, rc, err, log + "(INJECTED)" if "SIGTERM" in log else log)
-        return run, ["%r, exit %d %r: %s" % (point, rc, err[:300], words) for words in scene.check(place, run)]
+        return run, ["%r, exit %d %r: %s" % (point, rc, err[:300], words)
+                     for words in scene.check(place, run) + (["killed"] if run.killed else [])]
 
 
 @needs_strace
