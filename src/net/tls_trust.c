@@ -1,5 +1,6 @@
 #include "net/tls_trust.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,11 +90,21 @@ static bool load_system(
 	return true;
 }
 
+/* Not blocking: somebody may have named a FIFO. */
+static int open_file(const char *path)
+{
+	int fd;
+
+	do
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
 static bool open_named(struct tls_trust *trust, const char *path,
 	gnutls_certificate_credentials_t credentials, struct error *err)
 {
-	/* Not blocking: somebody may have named a FIFO. */
-	CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	CLEANUP(fd_close) int fd = open_file(path);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -112,8 +123,7 @@ bool tls_trust_open(struct tls_trust *trust, const char *path,
 	if (path)
 		return open_named(trust, path, credentials, err);
 	for (size_t i = 0; i < ARRAY_LEN(system_bundles); i++) {
-		CLEANUP(fd_close)
-		int fd = open(system_bundles[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		CLEANUP(fd_close) int fd = open_file(system_bundles[i]);
 		struct stat st;
 
 		if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)

@@ -159,7 +159,7 @@ static enum fate fate_of(enum smtp_phase phase, int code)
 
 bool dialogue_refused(struct smtp_session *s, enum smtp_phase phase, struct error *err)
 {
-	const struct reply *r = &s->reply;
+	struct reply *r = &s->reply;
 	CLEANUP(buf_done) struct buf words = BUF(4096);
 	enum fate fate = fate_of(phase, r->code);
 	int exit_code = fate == FATE_PERMANENT ? status_exit_code(phase, r->code, r->enhanced)

@@ -5,17 +5,24 @@
 #include "base/text.h"
 
 /* What people see of a reply; longer texts are cut. */
-enum { WORDS_MAX = 400 };
+enum { WORDS_MAX = 400, USUAL_OCTETS = 1024 };
 
+/* Room for usual replies is there from the start: the one that says that a
+ * message was taken must be understood even where memory has run out. */
 void reply_init(struct reply *r)
 {
-	*r = (struct reply){.text = BUF(REPLY_OCTETS_MAX)};
+	*r = (struct reply){
+		.text = BUF(REPLY_OCTETS_MAX), .joined = BUF(REPLY_OCTETS_MAX), .words = BUF(4096)};
+	(void)!buf_room(&r->text, USUAL_OCTETS);
+	(void)!buf_room(&r->joined, USUAL_OCTETS);
+	(void)!buf_room(&r->words, USUAL_OCTETS);
 }
 
 void reply_done(struct reply *r)
 {
 	buf_done(&r->text);
-	reply_init(r);
+	buf_done(&r->joined);
+	buf_done(&r->words);
 }
 
 void reply_clear(struct reply *r)
@@ -147,31 +154,32 @@ static struct slice skip_enhanced(const struct reply *r, struct slice line)
 	return slice_trim(slice_from(line, strcmp(code, r->enhanced) == 0 ? len : 0));
 }
 
-void reply_text(const struct reply *r, struct buf *out)
+const char *reply_text(struct reply *r)
 {
 	struct slice rest = buf_slice(&r->text);
-	CLEANUP(buf_done) struct buf joined = BUF(REPLY_OCTETS_MAX);
 
-	while (rest.len > 0 && joined.len <= WORDS_MAX) {
+	buf_clear(&r->joined);
+	while (rest.len > 0 && r->joined.len <= WORDS_MAX) {
 		size_t end = slice_find(rest, '\n');
 		struct slice line = skip_enhanced(r, slice_upto(rest, end));
 
-		if (line.len > 0 && joined.len > 0)
-			buf_add_char(&joined, ' ');
-		buf_add(&joined, line);
+		if (line.len > 0 && r->joined.len > 0)
+			buf_add_char(&r->joined, ' ');
+		buf_add(&r->joined, line);
 		rest = slice_from(rest, end + 1);
 	}
-	text_sanitize(out, buf_slice(&joined), WORDS_MAX);
+	buf_clear(&r->words);
+	text_sanitize(&r->words, buf_slice(&r->joined), WORDS_MAX);
+	return buf_text(&r->words);
 }
 
-void reply_words(const struct reply *r, struct buf *out)
+void reply_words(struct reply *r, struct buf *out)
 {
-	CLEANUP(buf_done) struct buf text = BUF(REPLY_OCTETS_MAX);
+	const char *text = reply_text(r);
 
 	buf_printf(out, "%d", r->code);
 	if (r->enhanced[0])
 		buf_printf(out, " %s", r->enhanced);
-	reply_text(r, &text);
-	if (text.len > 0)
-		buf_printf(out, " %s", buf_text(&text));
+	if (*text)
+		buf_printf(out, " %s", text);
 }

@@ -17,6 +17,8 @@ struct reply {
 	unsigned lines;    /* lines taken so far */
 	size_t octets;     /* octets of these lines */
 	struct buf text;   /* owned: the lines without code and separator, each ended by LF */
+	struct buf joined; /* owned: these as one line, for reply_text */
+	struct buf words;  /* owned: what reply_text gives */
 };
 
 /** An empty reply. Release with reply_done. */
@@ -48,10 +50,10 @@ bool reply_is_positive(const struct reply *r);
  * Adds "535 5.7.8 Authentication failed" to out: the code, the enhanced code
  * once, and the lines joined by blanks, sanitised, at most about 400 octets.
  */
-void reply_words(const struct reply *r, struct buf *out);
+void reply_words(struct reply *r, struct buf *out);
 
-/** The same without code and enhanced code. */
-void reply_text(const struct reply *r, struct buf *out);
+/** The same without code and enhanced code; valid until the next call. */
+const char *reply_text(struct reply *r);
 
 /**
  * Reads an enhanced code ("5.7.1" and a blank or the end) from the start of s

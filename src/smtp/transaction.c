@@ -100,11 +100,9 @@ void transaction_lose(struct transaction *t, struct error *cause)
 
 void transaction_note(struct transaction *t, struct attempt *a)
 {
-	const struct reply *r = &t->session->reply;
-	CLEANUP(buf_done) struct buf text = BUF(4096);
+	struct reply *r = &t->session->reply;
 
-	reply_text(r, &text);
-	envelope_note(t->mail->envelope, a->recipient, r->code, r->enhanced, buf_text(&text));
+	envelope_note(t->mail->envelope, a->recipient, r->code, r->enhanced, reply_text(r));
 }
 
 void transaction_refuse(struct transaction *t, enum smtp_phase phase)

@@ -45,8 +45,11 @@ bool detach_fork(bool *is_child, struct error *err)
 	if (chdir("/") < 0)
 		_exit(EX_OSERR);
 
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null;
 
+	do
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (null < 0 && errno == EINTR);
 	if (null < 0)
 		_exit(EX_OSERR);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

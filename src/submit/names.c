@@ -1,12 +1,12 @@
 #include "submit/names.h"
 
-#include <fcntl.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "config/guard.h"
 
 enum { LONGEST_HOST = 255 };
 
@@ -150,7 +150,7 @@ enum { LARGEST_ALIASES = 4 * 1024 * 1024 };
 
 static bool read_aliases_file(struct names *n, const char *path, struct error *err)
 {
-	CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	CLEANUP(fd_close) int fd = guard_open(path);
 	CLEANUP(buf_done) struct buf text = BUF(LARGEST_ALIASES);
 	struct stat st;
 

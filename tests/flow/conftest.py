@@ -470,6 +470,25 @@ def no_secret_before_tls(server):
             assert secret not in raw, "%r left in clear: %r" % (secret, raw)
 
 
+@pytest.fixture(scope="session")
+def shim(build, tmp_path_factory):
+    """The library of shim.c; memory is left to a sanitizer where the programs carry one."""
+    if not have("cc"):
+        pytest.skip("no compiler")
+    path = str(tmp_path_factory.mktemp("shim") / "shim.so")
+    memory = [] if is_sanitized(build) else ["-DSHIM_MEMORY"]
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1"] + memory + ["-o", path, os.path.join(HERE, "shim.c")],
+                   check=True)
+    return path
+
+
+def preloaded(sandbox, shim, **facts):
+    """The environment that puts the library before the C library."""
+    env = sandbox.environment(LD_PRELOAD=shim, **facts)
+    env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
+    return env
+
+
 def login_name():
     return pwd.getpwuid(os.getuid()).pw_name
 

@@ -145,6 +145,7 @@ def test_defaults_hold_for_all_accounts(sandbox, smarthost):
     ("[account a]\nhost = x.test\nuser = a\0b\n", 3, []),
 ])
 def test_F13_F17_faults_name_file_and_line(sandbox, text, line, words):
+    """F-13, F-16, F-17."""
     sandbox.write_config(text)
     result = refused(sandbox, *words)
     assert "%s:%d" % (sandbox.config_path, line) in result.text, result
@@ -330,6 +331,7 @@ def test_password_file_missing(sandbox, mail):
     "sh -c 'cat >/dev/null; echo s3cret pass'",
 ])
 def test_password_command(sandbox, mail, command):
+    """F-21: the first line, without its end."""
     server = mail(account={"password": None, "password_command": command})
     sandbox.run("-t").ok()
     assert server.message.connection.user == USER

@@ -51,7 +51,7 @@ def until(gate):
 
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-"])
 def test_C34_outputs_closed(sandbox, mail, closed):
-    """C34: with 1 or 2 closed the message goes out, and no socket takes their place."""
+    """C34: with 1 or 2 closed the message goes out, and no socket takes their place (C-30)."""
     server = mail()
     assert shell(sandbox, 'exec "$0" -t %s' % closed).returncode == 0
     assert server.message.data.endswith(b"a body\r\n")
@@ -60,7 +60,7 @@ def test_C34_outputs_closed(sandbox, mail, closed):
 @pytest.mark.parametrize("closed", ["0<&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"])
 @pytest.mark.parametrize("args", ["-t", "bob@example.net", "-bs"])
 def test_C34_input_closed(sandbox, mail, args, closed):
-    """C34: no input is not an empty message."""
+    """C34: no input is not an empty message (C-27, C-30)."""
     server = mail()
     result = shell(sandbox, 'exec "$0" %s %s' % (args, closed))
     assert result.returncode == 74
@@ -78,7 +78,7 @@ def test_C34_queue_commands_need_no_input(sandbox, mail):
 
 
 def test_C36_directory_as_input(sandbox, mail):
-    """C36, C33: what cannot be read is rc 74, and does not hang."""
+    """C36, C33: what cannot be read is rc 74, and does not hang (C-27)."""
     server = mail()
     fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -89,7 +89,7 @@ def test_C36_directory_as_input(sandbox, mail):
 
 
 def test_C81_inherited_descriptors_are_closed(sandbox, mail):
-    """C81: a background delivery does not keep what its caller left open."""
+    """C81: a background delivery does not keep what its caller left open (C-34)."""
     if sanitized(sandbox.program()):
         pytest.skip("the sanitizers keep descriptors")
     gate = threading.Event()
@@ -148,7 +148,7 @@ def test_C82_no_prompt(sandbox, mail):
 
 @pytest.mark.parametrize("home", ["/", "", "relative", "/nonexistent", None])
 def test_C75_any_home(sandbox, mail, home):
-    """C75: a HOME that leads nowhere does not matter where the configuration is named."""
+    """C75: a HOME that leads nowhere does not matter where the configuration is named (C-35)."""
     server = mail()
     sandbox.run("-t", cwd="/", env={
         "HOME": home, "XDG_CONFIG_HOME": None, "XDG_STATE_HOME": None, "XDG_RUNTIME_DIR": None,
@@ -158,7 +158,7 @@ def test_C75_any_home(sandbox, mail, home):
 
 
 def test_C75_queue_without_any_home(sandbox, mail):
-    """C75: nowhere to queue is no reason not to send, and said where sending fails."""
+    """C75: nowhere to queue is no reason not to send, and said where sending fails (C-35)."""
     server = mail()
     env = {"HOME": None, "XDG_CONFIG_HOME": None, "XDG_STATE_HOME": "relative",
            "PILLARBOX_CONFIG": sandbox.config_path, "PILLARBOX_QUEUE_DIRECTORY": "/dev/null/q"}
@@ -191,7 +191,7 @@ def test_C84_set_uid_is_refused(sandbox, mail):
 
 @needs_root
 def test_C84_root_does_not_use_the_secrets_of_another_home(sandbox, mail):
-    """C84, C76, H-08: sudo leaves HOME as it was; root does not log in as that user."""
+    """C84, C76, H-08: sudo leaves HOME as it was; root does not log in as that user (C-35)."""
     server = mail()
     for top, directories, files in os.walk(sandbox.home):
         for name in directories + files:
@@ -210,7 +210,7 @@ def test_C84_root_does_not_use_the_secrets_of_another_home(sandbox, mail):
       "QMAILUSER": "evil", "REPLYTO": "evil@example.org", "LOGNAME": "evil", "USER": "evil"}, None),
 ])
 def test_C86_name_alone_counts(sandbox, mail, env, want):
-    """C86: NAME is the one variable that has a say in what the header says."""
+    """C86: NAME is the one variable that has a say in what the header says (C-35)."""
     server = mail()
     sandbox.run("-t", stdin=BARE, env=env).ok()
     message = server.message
@@ -229,7 +229,7 @@ def test_C86_name_alone_counts(sandbox, mail, env, want):
 
 @pytest.mark.parametrize("umask", [0, 0o777])
 def test_C78_everything_made_is_private(sandbox, mail, umask):
-    """C78: entries, directories and the log, whatever the umask was."""
+    """C78: entries, directories and the log, whatever the umask was (C-34)."""
     log = os.path.join(sandbox.root, "log")
     mail(script={"RCPT": "550 no"}, more="[log]\nfile = %s\n" % log)
     assert sandbox.run("-t", umask=umask).rc == 67
@@ -243,7 +243,7 @@ def test_C78_everything_made_is_private(sandbox, mail, umask):
 
 @pytest.mark.parametrize("limit", range(4, 17))
 def test_C83_few_descriptors(sandbox, mail, limit):
-    """C83: sent, queued, or refused in words; nothing half done."""
+    """C83: sent, queued, or refused in words; nothing half done (C-34)."""
     if sanitized(sandbox.program()) and limit < 6:
         pytest.skip("the sanitizers need some themselves")
     server = mail()
@@ -261,7 +261,7 @@ def test_C83_few_descriptors(sandbox, mail, limit):
 @pytest.mark.parametrize("limit", [0, 1, 100, 4096])
 @pytest.mark.parametrize("args", [["-odq"], ["-odb"], []])
 def test_C83_small_files(sandbox, mail, args, limit):
-    """C83, C66: a queue that cannot be written does not stop a message that can be sent."""
+    """C83, C66: a queue that cannot be written does not stop a message that can be sent (C-34)."""
     server = mail()
     text = MESSAGE + "0123456789\n" * 1000
     sandbox.run(*args, "-t", stdin=text,
@@ -271,7 +271,7 @@ def test_C83_small_files(sandbox, mail, args, limit):
 
 
 def test_C83_disk_full(sandbox, mail):
-    """C83: no room for a large message that must be spilled: rc 73 or 75, and nothing stays."""
+    """C83: no room for a large message that must be spilled: rc 73 or 75, and nothing stays (C-34)."""
     server = mail()
     result = sandbox.run(
         "-t", stdin=MESSAGE + "0123456789\n" * 900000,
@@ -306,7 +306,7 @@ def test_C80_killed_with_a_large_message(sandbox, mail):
 
 @pytest.mark.parametrize("name", ["HUP", "INT", "TERM"])
 def test_C80_ignored_signals_stay_ignored(sandbox, mail, name):
-    """C80: under nohup a hang-up does not end the program."""
+    """C80: under nohup a hang-up does not end the program (C-33)."""
     server = mail()
     number = getattr(signal, "SIG" + name)
     child = start(sandbox, server, "-t", preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
@@ -319,7 +319,7 @@ def test_C80_ignored_signals_stay_ignored(sandbox, mail, name):
 @pytest.mark.parametrize("stage", ["GREETING", "MAIL", "FINAL"])
 @pytest.mark.parametrize("name", ["HUP", "INT", "TERM"])
 def test_C80_signal_behind_the_end_of_input(sandbox, mail, stage, name):
-    """C80: from then on the message is brought to its outcome first."""
+    """C80: from then on the message is brought to its outcome first (C-33)."""
     gate = threading.Event()
     server = mail(script={stage: until(gate)})
     child = sandbox.spawn("-t")
@@ -340,7 +340,7 @@ def test_C80_signal_behind_the_end_of_input(sandbox, mail, stage, name):
 
 
 def test_C79_everything_blocked_and_ignored(sandbox, mail):
-    """C79: a caller that blocks and ignores all it can: queueing, background, queue run."""
+    """C79: a caller that blocks and ignores all it can: queueing, background, queue run (C-31, C-34)."""
     server = mail(account={"password": None, "password_command": "echo s3cret pass"})
 
     def prepare():
@@ -360,7 +360,7 @@ def test_C79_everything_blocked_and_ignored(sandbox, mail):
 
 
 def test_C79_output_pipe_without_a_reader(sandbox, mail):
-    """C79: words for nobody do not kill the program by SIGPIPE."""
+    """C79: words for nobody do not kill the program by SIGPIPE (C-31)."""
     mail(script={"RCPT": "550 5.1.1 no"})
     reader, writer = os.pipe()
     os.close(reader)

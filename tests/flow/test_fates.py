@@ -94,7 +94,7 @@ def test_C65_verbose_says_why_it_waits_and_what_to_do(sandbox, mail):
 
 @pytest.mark.parametrize("chunking", [False, True])
 def test_messages_behind_a_limit_of_the_connection_go_on_another(sandbox, mail, chunking):
-    """421 after five messages, as servers with a limit of the connection say it."""
+    """421 after five messages, as servers with a limit of the connection say it (V-18)."""
     seen = {}
 
     def limit(context):

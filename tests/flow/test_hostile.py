@@ -34,6 +34,7 @@ STAGES = ["GREETING", "EHLO", "STARTTLS", "EHLO:TLS", "AUTH", "MAIL", "RCPT", "D
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("end", [CLOSE, RST, HALF_CLOSE], ids=repr)
 def test_N25_connection_lost_at(sandbox, mail, stage, end):
+    """D-05: behind the dot the outcome is in doubt."""
     server = mail(script={stage: end}, account=FAST)
     entry = queued(sandbox)
     assert server.messages == []

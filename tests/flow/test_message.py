@@ -86,6 +86,7 @@ def server(request, mail):
     b".\r\n", b"a\r\n.\r\nb\r\n", b"\n.\n", b".\n\n",
 ])
 def test_C19_C20_dots_are_data(sandbox, server, args, body):
+    """C-29, M-01, M-02, M-07: with and without -i."""
     text = HEAD + b"\n" + body
     sandbox.run(*args, stdin=text).ok()
     check(server, text)
@@ -100,6 +101,7 @@ def test_C19_dot_ends_always(sandbox, mail):
 
 
 def test_C19_dot_ends_on_a_terminal(sandbox, mail):
+    """C-29."""
     import pty
     import termios
 
@@ -130,6 +132,7 @@ def test_C19_dot_ends_on_a_terminal(sandbox, mail):
     b"\r\r\r\r\n", b"one\r\n\n", b" one\n\ttwo \n",
 ])
 def test_C21_C23_C25_line_ends(sandbox, server, body):
+    """C-28, M-07, M-08: each line is ended once, the last one too; CRCRLF is two ends."""
     text = HEAD + b"\n" + body
     sandbox.run("-t", stdin=text).ok()
     check(server, text)
@@ -161,6 +164,7 @@ SMUGGLE = b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<victim@example.org>\r\nDATA
     b"\r.\r\n", b"\r\r.\r\r", b"\r\n..\r\n", b"\n..\n", b"\r\n.\r\n\r\n.\r\n", b"\r\n \r\n.\r\n",
 ])
 def test_C23_M03_M04_no_smuggling(sandbox, server, end):
+    """M-01, M-02: nor any other end of data."""
     text = HEAD + b"\nfirst" + end + SMUGGLE
     sandbox.run("-t", stdin=text).ok()
     assert len(server.messages) == 1 and len(server.transactions) == 1
@@ -170,6 +174,7 @@ def test_C23_M03_M04_no_smuggling(sandbox, server, end):
 
 @pytest.mark.parametrize("end", [b"\r.\r", b"\r\r", b"\r", b"\r.\r\r"])
 def test_C23_bare_CR_in_a_header_is_a_blank(sandbox, server, end):
+    """M-05."""
     text = HEAD + b"Subject: a" + end + b"X-Evil: b\n\nbody\n"
     sandbox.run("-t", stdin=text).ok()
     check(server, text)
@@ -215,6 +220,7 @@ def test_random_messages_against_the_oracle(sandbox, server):
 
 @pytest.mark.parametrize("body", [b"a\0b\n", b"\0", b"\0\n.\n", b"a\r\n\0.\r\nb\n"])
 def test_C24_NUL_in_the_body(sandbox, server, body):
+    """M-09: nothing is cut off behind it."""
     text = HEAD + b"\n" + body
     result = sandbox.run("-t", stdin=text)
     if result.rc == 65:
@@ -230,12 +236,14 @@ def test_C24_NUL_in_the_body(sandbox, server, body):
 
 
 def test_C24_NUL_in_the_header(sandbox, server):
+    """M-09."""
     result = sandbox.run("-t", stdin=HEAD + b"Subject: a\0b\n\nbody\n")
     result.failed(65)
     assert server.messages == []
 
 
 def test_C37_too_large(sandbox, mail):
+    """M-17: what is larger than max_size is refused, and its writer read to the end or closed."""
     server = mail(more="[mail]\nmax_size = 64K\n")
     text = HEAD + b"\n" + b"x" * 70 * 1024
     text = re.sub(rb"(x{70})", rb"\1\n", text)
@@ -246,6 +254,7 @@ def test_C37_too_large(sandbox, mail):
 
 
 def test_C37_memory_does_not_grow_with_the_message(sandbox, mail):
+    """M-17, R-13."""
     import resource
 
     server = mail()
@@ -285,6 +294,7 @@ def test_M19_odd_SIZE_is_unknown(sandbox, mail, size):
     b"From a b\n>From c d\nFrom e f\n", b"From \r\n",
 ])
 def test_C26_mbox_lines_are_dropped(sandbox, server, prefix):
+    """M-13: the first lines, and none of the body."""
     text = prefix + HEAD + b"\nFrom here on\n>From there\n"
     sandbox.run("-t", stdin=text).ok()
     check(server, text)
@@ -322,6 +332,7 @@ def check_added(message, wanted, rest):
     (b"http://example.org/ is not a field\n", None),
 ])
 def test_C29_C31_text_without_header(sandbox, server, text, body):
+    """M-14: text without a header is the body."""
     sandbox.run("bob@example.net", stdin=text).ok()
     message = server.message
     if body is None:
@@ -332,6 +343,7 @@ def test_C29_C31_text_without_header(sandbox, server, text, body):
 
 @pytest.mark.parametrize("line", [b"not a field\n", b"X Y: z\n", b"\xffbad: x\n", b"nocolon\n"])
 def test_C30_a_line_that_is_no_field_ends_the_header(sandbox, server, line):
+    """M-15: recipients behind it are none."""
     text = HEAD + line + b"Cc: carl@example.net\n\nrest\n"
     sandbox.run("-t", stdin=text).ok()
     check(server, text)
@@ -341,11 +353,13 @@ def test_C30_a_line_that_is_no_field_ends_the_header(sandbox, server, line):
 @pytest.mark.parametrize("text", [HEAD, HEAD[:-1], HEAD + b"\n", HEAD.replace(b"\n", b"\r\n"),
                                   HEAD[:-1] + b"\r"])
 def test_C32_header_alone(sandbox, server, text):
+    """C-28: without a body, a blank line or the last line end."""
     sandbox.run("-t", stdin=text).ok()
     assert server.message.data == sent(*oracle(HEAD))
 
 
 def test_C35_empty_input(sandbox, server):
+    """C-27, M-17: an empty input is a message without a body, as with every sendmail."""
     sandbox.run("bob@example.net", stdin=b"").ok()
     check_added(server.message, ADDED, b"\r\n")
 
@@ -354,7 +368,7 @@ def test_C35_empty_input(sandbox, server):
 
 
 def test_C33_read_error(sandbox, server):
-    """A directory as stdin gives EISDIR."""
+    """A directory as stdin gives EISDIR (C-27)."""
     descriptor = os.open(sandbox.home, os.O_RDONLY)
     try:
         sandbox.run("bob@example.net", stdin=descriptor).failed(74, 66)
@@ -365,6 +379,7 @@ def test_C33_read_error(sandbox, server):
 
 
 def test_C34_stdin_closed(sandbox, server):
+    """C-27: no input is no message."""
     result = subprocess.run(
         ["/bin/sh", "-c", 'exec "$0" bob@example.net <&-', sandbox.program()],
         env=sandbox.environment(), capture_output=True, timeout=60, cwd=sandbox.home, check=False)
@@ -448,9 +463,10 @@ def wire_is_tame(message, limit=998, ascii_only=False):
 
 
 @pytest.mark.parametrize("length, plain", [
-    (997, True), (998, True), (999, False), (5000, False), (100_000, False),
+    (997, True), (998, True), (999, False), (1000, False), (1001, False), (5000, False), (100_000, False),
 ])
 def test_C27_long_lines(sandbox, server, length, plain):
+    """M-12: none of more than 998 octets is sent, and none is broken in two."""
     body = b"short\n" + b"x" * length + b"\nlast\n"
     sandbox.run("-t", stdin=HEAD + b"\n" + body).ok()
     wire_is_tame(server.message)
@@ -466,6 +482,7 @@ def test_C27_long_lines(sandbox, server, length, plain):
 
 
 def test_C27_long_lines_pass(sandbox, mail):
+    """M-12."""
     server = mail(more="[mail]\nlong_lines = pass\n", allow_long_lines=True)
     text = HEAD + b"\n" + b"x" * 5000 + b"\n"
     sandbox.run("-t", stdin=text).ok()
@@ -473,6 +490,7 @@ def test_C27_long_lines_pass(sandbox, mail):
 
 
 def test_C27_long_lines_refuse(sandbox, mail):
+    """M-12."""
     server = mail(more="[mail]\nlong_lines = refuse\n")
     result = sandbox.run("-t", stdin=HEAD + b"\n" + b"x" * 5000 + b"\n").failed(65)
     assert "long_lines" in result.text or "line" in result.text
@@ -480,6 +498,7 @@ def test_C27_long_lines_refuse(sandbox, mail):
 
 
 def test_C60_8bit_body_without_8BITMIME(sandbox, mail):
+    """M-10: encoded, and the same octets when decoded."""
     server = mail(extensions=("PIPELINING", "SIZE"))
     body = "gr\u00fc\u00dfe \u2603\nplain = 100 %\n.\n trailing \n".encode()
     sandbox.run("-t", stdin=HEAD + b"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
@@ -493,6 +512,7 @@ def test_C60_8bit_body_without_8BITMIME(sandbox, mail):
 
 
 def test_C60_8bit_body_without_MIME_header(sandbox, mail):
+    """M-10."""
     server = mail(extensions=("PIPELINING", "SIZE"))
     body = "gr\u00fc\u00dfe\n".encode()
     sandbox.run("-t", stdin=HEAD + b"\n" + body).ok()
@@ -537,6 +557,7 @@ def test_C27_signed_parts_are_not_touched(sandbox, mail):
 
 
 def test_8bit_with_8BITMIME_is_passed(sandbox, mail):
+    """M-10."""
     server = mail()
     text = HEAD + MULTIPART
     sandbox.run("-t", stdin=text).ok()
@@ -545,6 +566,7 @@ def test_8bit_with_8BITMIME_is_passed(sandbox, mail):
 
 
 def test_C60_8bit_header_with_and_without_SMTPUTF8(sandbox, smarthost):
+    """M-11."""
     text = HEAD + "Subject: gr\u00fc\u00dfe \u2603\nX-Raw: caf\u00e9\n\nbody\n".encode()
     server = smarthost(extensions=("PIPELINING", "8BITMIME", "SMTPUTF8"))
     sandbox.configure(server)
@@ -578,6 +600,7 @@ def test_C28_long_header_lines(sandbox, server):
     b"Bcc: carl@example.net\nX: y\nBcc: dora@example.org\n", b"Bcc:\n",
 ])
 def test_C50_bcc_is_removed(sandbox, server, args, field):
+    """C-05."""
     text = HEAD + field + b"Subject: x\n\nBcc: in the body\n"
     sandbox.run(*args, stdin=text).ok()
     data = check(server, text)
@@ -588,6 +611,7 @@ def test_C50_bcc_is_removed(sandbox, server, args, field):
 
 
 def test_C50_resent_bcc_is_removed(sandbox, server):
+    """C-06: the Resent fields alone say who gets it."""
     text = HEAD + (b"Resent-From: ann@example.test\nResent-To: carl@example.net\n"
                    b"Resent-Bcc: dora@example.org\nResent-Date: Mon, 02 Feb 2026 10:00:00 +0100\n"
                    b"Resent-Message-ID: <two@example.test>\n\nbody\n")
@@ -597,6 +621,7 @@ def test_C50_resent_bcc_is_removed(sandbox, server):
 
 
 def test_C50_bcc_is_not_in_the_queue(sandbox, mail):
+    """C-04: neither the entry nor what is sent from it shows them."""
     server = mail(script={"MAIL": "451 4.3.0 later"})
     sandbox.run("-t", stdin=HEAD + b"Bcc: carl@example.net\n\nbody\n").ok()
     entry = sandbox.entry()
@@ -634,6 +659,7 @@ def lack(*names):
 @pytest.mark.parametrize("names", [["date"], ["message-id"], ["from"], ["date", "message-id"],
                                    ["date", "message-id", "from"]])
 def test_C51_C53_only_what_is_missing_is_added(sandbox, server, names):
+    """C-38."""
     text = lack(*names) + b"Subject: x\n\nbody\n"
     sandbox.run("-t", stdin=text).ok()
     check_added(server.message, set(names), sent(*oracle(text)))
@@ -691,6 +717,7 @@ def test_C51_resent_message_gets_resent_fields(sandbox, mail):
     (["-F", "Option"], {"NAME": "By Name"}, "Option"),
 ])
 def test_C53_name_of_an_added_from(sandbox, mail, args, env, want):
+    """C-08: no name makes another header field."""
     server = mail()
     sandbox.run(*args, "-t", stdin=lack("from") + b"\nbody\n", env=env).ok()
     message = server.message
@@ -740,6 +767,7 @@ def test_C55_no_to_is_invented(sandbox, smarthost):
 
 
 def test_C54_force_from(sandbox, mail):
+    """C-39: where the account says so, no other author gets out."""
     server = mail(account={"from_policy": "force"})
     text = HEAD.replace(b"Ann <ann@example.test>", b"\"Fran X\" <fran@example.org>") + b"\nbody\n"
     sandbox.run("-t", "-f", "fran@example.org", stdin=text).ok()
@@ -754,7 +782,7 @@ def test_C54_force_from(sandbox, mail):
 
 
 def test_C54_force_leaves_no_other_author(sandbox, mail):
-    """Neither a second field nor a second mailbox says another one."""
+    """Neither a second field nor a second mailbox says another one (C-39)."""
     server = mail(account={"from_policy": "force"})
     for i, text in enumerate((b"From: A <a@example.org>\nTo: b@example.net\nFrom: eve@example.org\n\n",
                               b"From: %s, eve@example.org\nTo: b@example.net\n\n" % USER.encode(),

@@ -81,7 +81,7 @@ def queue_one(sandbox, *args, stdin=MESSAGE):
 
 
 def test_C68_partial_refusal(sandbox, mail):
-    """C68: one refused, two accepted: one notice, about that one."""
+    """C68: one refused, two accepted: one notice, about that one (V-04)."""
     server = mail(script=NOBODY)
     sandbox.run("bob@example.net", "carl@example.net", "dora@example.org").ok()
     message, text, found, original = the_notice(server)

@@ -77,7 +77,7 @@ def test_C09_no_option_swallows_a_recipient(sandbox, mail, args):
     ["-O", "AliasFile=evil.conf"], ["-oAevil.conf"],
 ])
 def test_C09_options_name_no_file(sandbox, mail, args):
-    """C09: called as sendmail, no option reads or writes a file (argument injection)."""
+    """C09: called as sendmail, no option reads or writes a file (argument injection) (C-15, C-16, C-17)."""
     server = mail()
     sandbox.file("home/evil.conf", "root: evil@example.org\n", 0o600)
     before = sorted(os.listdir(sandbox.home)), os.stat(os.path.join(sandbox.home, "evil.conf")).st_mtime_ns
@@ -90,7 +90,7 @@ def test_C09_options_name_no_file(sandbox, mail, args):
 @pytest.mark.parametrize("word", ["-x@example.net", "-fooo@example.net", "-be", "-OQueueDirectory=/tmp -X/tmp/x",
                                   "-"])
 def test_C07_a_recipient_behind_two_dashes_alone(sandbox, mail, word):
-    """C07: behind -- it is an address or an error; it is never an option."""
+    """C07: behind -- it is an address or an error; it is never an option (C-13)."""
     server = mail()
     result = sandbox.run("-i", "--", word)
     if "@" in word:

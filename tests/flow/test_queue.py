@@ -268,6 +268,7 @@ def test_C69_lost_final_reply_is_doubt(sandbox, mail, final):
 
 
 def test_C69_generated_message_id_is_kept(sandbox, mail):
+    """C-38."""
     server = mail(script={"FINAL": Each(CLOSE, "451 4.3.0 later")})
     sandbox.run("bob@example.net", stdin="text\n").ok()
     run_queue(sandbox)
@@ -670,7 +671,7 @@ def test_failed_copy_is_retried_on_request(sandbox, mail):
 
 
 def test_I2_no_secret_in_the_queue(sandbox, mail):
-    """Entry.check looks for the password in every file."""
+    """Entry.check looks for the password in every file (F-32)."""
     mail(script={"AUTH:DONE": "454 4.7.0 " + PASSWORD})
     sandbox.run("-t").ok()
     with open(sandbox.entry().path, "rb") as file:

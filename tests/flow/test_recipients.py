@@ -41,6 +41,7 @@ def test_C39_resent_fields_alone(sandbox, mail, field, want):
 
 
 def test_C40_union_with_arguments(sandbox, mail):
+    """C-03."""
     server = mail()
     got = deliver(sandbox, server, "To: a@x.test\nCc: b@x.test\n", "-t", "c@x.test", "A@X.test")
     assert sorted(got) == sorted(["a@x.test", "b@x.test", "c@x.test", "A@X.test"]) or sorted(
@@ -78,6 +79,7 @@ def test_arguments_without_t_ignore_the_header(sandbox, mail):
     ("A Group:b@x.test,Nested <c@x.test>;", ["b@x.test", "c@x.test"]),
 ])
 def test_C41_address_syntax(sandbox, mail, body, want):
+    """C-12, C-14, C-26: recipients are taken from the syntax."""
     server = mail(extensions=("PIPELINING", "8BITMIME", "SMTPUTF8"))
     assert deliver(sandbox, server, "To: %s\n" % body) == want
 
@@ -127,6 +129,7 @@ def test_C44_malformed_address_in_a_header(sandbox, mail, field, word):
                                          (["-t"], HEAD + "To: \n\nx\n"), (["-i"], HEAD + "\nx\n"),
                                          (["-t"], HEAD + "To: <>\n\nx\n")])
 def test_C45_no_recipients(sandbox, mail, args, stdin):
+    """C-01, C-02: nobody to send to is an error of usage, without traffic."""
     server = mail()
     result = sandbox.run(*args, stdin=stdin).failed(64)
     assert "no recipients" in result.text.lower()
@@ -152,6 +155,7 @@ def test_C49_apparently_to_is_ignored(sandbox, mail):
     (["  a@x.test "], ["a@x.test"]),
 ])
 def test_C14_C07_arguments(sandbox, mail, args, want):
+    """C-12, C-13: arguments are addresses in any of their forms."""
     assert deliver(sandbox, mail(), "", *args) == want
 
 
@@ -183,6 +187,7 @@ def test_C09_C10_C11_robustness_bad_argument(sandbox, mail, argument):
 
 
 def test_C13_two_thousand_recipients_split_by_the_server(sandbox, mail):
+    """V-06: 452 at the 101st is no end of the message; each gets it once."""
     server = mail(rcpt_max=100)
     names = ["user%04d@x.test" % n for n in range(2000)]
     sandbox.run(*names, stdin=HEAD + "\nx\n").ok()
@@ -296,11 +301,13 @@ def test_C46_C54_cron_message(sandbox, mail):
 
 
 def test_C48_international_domain(sandbox, mail):
+    """M-11: a domain has a form in ASCII."""
     server = mail()
     assert deliver(sandbox, server, "", "bob@b\u00fccher.example") == ["bob@xn--bcher-kva.example"]
 
 
 def test_C48_international_local_part(sandbox, smarthost):
+    """M-11: a local part has none; without SMTPUTF8 it is refused."""
     server = smarthost(extensions=("PIPELINING", "8BITMIME", "SMTPUTF8"))
     sandbox.configure(server)
     sandbox.run("j\u00f6rg@x.test", stdin=HEAD + "\nx\n").ok()

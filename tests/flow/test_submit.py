@@ -165,6 +165,7 @@ def test_C06_sender_forms(sandbox, mail, args):
 
 @pytest.mark.parametrize("args", [["-f", ""], ["-f", "<>"], ["-f<>"], ["-r", ""]])
 def test_C05_null_sender_stays_null(sandbox, mail, args):
+    """C-21."""
     server = mail()
     sandbox.run(*args, "bob@example.net").ok()
     assert server.message.line.startswith("MAIL FROM:<>")
@@ -174,6 +175,7 @@ def test_C05_null_sender_stays_null(sandbox, mail, args):
 @pytest.mark.parametrize("value", ["a@b>\r\nRCPT TO:<evil@x>", "a@b\nQUIT", "a@b> SIZE=1",
                                    "a@b.test\r", "\x01@b.test", "a b@c.test", "<a@b.test"])
 def test_C06_sender_cannot_inject(sandbox, mail, value):
+    """C-07."""
     server = mail()
     sandbox.run("-f", value, "bob@example.net").failed(64, 65)
     assert server.connections == []
@@ -291,6 +293,7 @@ def test_C08_options_behind_recipients(sandbox, mail, args):
 
 @pytest.mark.parametrize("option", ["-Z", "-x", "-E", "--nonsense", "--help-me", "-bz"])
 def test_C10_unknown_option(sandbox, mail, option):
+    """C-19."""
     server = mail()
     result = sandbox.run(option, "bob@example.net").failed(64)
     assert option.encode() in result.err
@@ -326,6 +329,7 @@ def test_C11_verify_never_sends(sandbox, mail):
 
 @pytest.mark.parametrize("option", ["-X", "-D"])
 def test_C15_no_option_writes_a_file(sandbox, mail, option):
+    """C-15."""
     server = mail()
     path = os.path.join(sandbox.root, "traffic")
     sandbox.run(option, path, "-t")
@@ -334,6 +338,7 @@ def test_C15_no_option_writes_a_file(sandbox, mail, option):
 
 
 def test_C17_C_option_reads_no_file(sandbox, mail, smarthost):
+    """C-17."""
     server = mail()
     evil = smarthost()
     path = sandbox.file("evil.conf", sandbox.account(evil))
@@ -355,6 +360,7 @@ def test_help(sandbox):
 
 
 def test_C01_C02_any_name(sandbox, mail):
+    """C-22."""
     server = mail()
     link = os.path.join(sandbox.root, "lib-sendmail")
     os.symlink(sandbox.program(), os.path.join(sandbox.root, "sendmail"))
@@ -366,6 +372,7 @@ def test_C01_C02_any_name(sandbox, mail):
 
 @pytest.mark.parametrize("args", [[], ["-i"], ["-bi"], ["-v"]])
 def test_C89_newaliases(sandbox, mail, args):
+    """C-22."""
     server = mail()
     sandbox.run(*args, argv0="newaliases", stdin=None).ok()
     assert server.connections == []
@@ -394,6 +401,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize("script, code, words", REFUSALS)
 def test_C67_permanent_refusal(sandbox, mail, script, code, words):
+    """D-02, V-08."""
     server = mail(script=script)
     result = sandbox.run("-t").failed(*([code] if code else [65, 69, 77]))
     assert words in result.text
@@ -416,6 +424,7 @@ def test_C67_the_refused_recipient_is_named(sandbox, mail):
 
 
 def test_C68_partial_refusal(sandbox, mail):
+    """V-04."""
     server = mail(script={"RCPT:carl@example.net": "550 5.1.1 no such user"})
     sandbox.run("bob@example.net", "carl@example.net", "dora@example.org").ok()
     server.wait_messages(1)
@@ -440,6 +449,7 @@ def test_C68_partial_refusal(sandbox, mail):
 
 
 def test_C68_partial_refusal_with_null_sender(sandbox, mail):
+    """V-04."""
     server = mail(script={"RCPT:carl@example.net": "550 5.1.1 no such user"})
     sandbox.run("-f", "", "bob@example.net", "carl@example.net").ok()
     assert server.messages[0].recipients == ["bob@example.net"]
@@ -456,6 +466,7 @@ def test_C68_partial_refusal_with_null_sender(sandbox, mail):
     {"EHLO": "421 4.3.2 busy"}, {"EHLO:TLS": "451 4.3.2 busy"}, {"STARTTLS": "454 4.7.0 no TLS now"},
 ])
 def test_C65_N27_transient_refusal_is_queued(sandbox, mail, script):
+    """D-02, V-08."""
     server = mail(script=script)
     sandbox.run("-t").ok()
     assert server.messages == []
@@ -504,6 +515,7 @@ def test_C34_output_closed(sandbox, mail):
 
 
 def test_C93_verbose_masks_the_login(sandbox, mail):
+    """F-28."""
     for mechanism in ("PLAIN", "LOGIN", "SCRAM-SHA-256", "XOAUTH2"):
         server = mail(mechanisms=[mechanism], account={"auth": mechanism.lower()})
         result = sandbox.run("-v", "-t")  # run() looks for secrets in all output
@@ -534,6 +546,7 @@ def test_C16_C18_nothing_happens_before_the_end_of_input(sandbox, mail):
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])
 def test_C80_signal_before_the_end_of_input(sandbox, mail, name):
+    """C-33."""
     server = mail()
     child = sandbox.spawn("-t")
     child.stdin.write(MESSAGE.encode())
@@ -550,7 +563,7 @@ def test_C80_signal_before_the_end_of_input(sandbox, mail, name):
 
 
 def test_C75_env_i_and_no_home(sandbox, mail):
-    """Without HOME the passwd entry's home is used: here the configuration comes by variable."""
+    """Without HOME the passwd entry's home is used: here the configuration comes by variable (C-35)."""
     server = mail()
     rc = subprocess.run([sandbox.program(), "-t"], input=MESSAGE.encode(), capture_output=True,
                         env={"PILLARBOX_CONFIG": sandbox.config_path,
@@ -561,6 +574,7 @@ def test_C75_env_i_and_no_home(sandbox, mail):
 
 
 def test_C75_working_directory_gone(sandbox, mail):
+    """C-34."""
     server = mail()
     path = sandbox.directory("gone")
     rc = subprocess.run(["/bin/sh", "-c", 'rmdir "$1"; exec "$0" -t', sandbox.program(), path],

@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(const struct reply *r)
+static void check(struct reply *r)
 {
 	CLEANUP(buf_done) struct buf words = BUF(REPLY_OCTETS_MAX);
 	struct smtp_caps caps;

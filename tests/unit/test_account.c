@@ -280,6 +280,7 @@ static void faults_have_file_line_and_a_guess(void **state UNUSED)
 		expect_fault(cases[i].text, cases[i].want);
 }
 
+/* F-17 */
 static void a_long_host_or_label_is_refused(void **state UNUSED)
 {
 	char text[400] = "[account a]\nhost = ";
@@ -364,6 +365,7 @@ static void password_in_a_file_that_others_can_read_is_refused(void **state UNUS
 	expect_faults_of(put("config", without, 0620), "77 ");
 }
 
+/* F-04 */
 static void what_is_no_file_is_refused_at_once(void **state UNUSED)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -384,6 +386,7 @@ static void what_is_no_file_is_refused_at_once(void **state UNUSED)
 	expect_faults_of(path, "No such file");
 }
 
+/* F-02 */
 static void owner_and_directory_are_checked(void **state UNUSED)
 {
 	const char *path;

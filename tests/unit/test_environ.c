@@ -91,6 +91,7 @@ static void its_keys_win_over_the_account_in_use(void **state UNUSED)
 	assert_string_equal(a->hosts.items[0], "h");
 }
 
+/* F-30 */
 static void a_secret_is_taken_out_of_the_environment(void **state UNUSED)
 {
 	static char entry[] = "PILLARBOX_PASSWORD=hunter2";

@@ -248,7 +248,7 @@ static void check_body(struct slice body, char *space, char *want)
 enum { LARGEST = 600000 };
 
 /* Every place from 1 to 70,000: a mark stands every 70 octets or so, and the
- * whole is moved by one octet a round, over every end of a chunk. */
+ * whole is moved by one octet a round, over every end of a chunk. (M-05) */
 static void every_place_of_a_line_end_is_canonical(UNUSED void **state)
 {
 	const struct slice marks[] = {SLICE("\r\n.\r\n"), SLICE("\r.\r"), SLICE("\n.\n"),
@@ -298,6 +298,7 @@ static void random_bodies_are_canonical(UNUSED void **state)
 	}
 }
 
+/* M-05 */
 static void a_header_is_read_over_every_cut(UNUSED void **state)
 {
 	struct slice input =

@@ -86,6 +86,7 @@ static void tells_what_is_not_there_or_not_executable(void **state UNUSED)
 	assert_int_equal(end.code, EACCES);
 }
 
+/* F-22 */
 static void ends_a_group_that_takes_too_long(void **state UNUSED)
 {
 	char script[] = "trap '' TERM; sleep 60 & sleep 60";
@@ -114,6 +115,7 @@ static void a_daemon_that_keeps_the_pipe_holds_nobody_up(void **state UNUSED)
 	assert_true(clock_now_ms() - start < 8000);
 }
 
+/* F-21 */
 static void output_is_bounded_and_the_rest_dropped(void **state UNUSED)
 {
 	char script[] = "echo first; head -c 3000000 /dev/zero; exit 0";
@@ -201,6 +203,7 @@ static void works_where_sigchld_is_ignored_and_signals_are_blocked(void **state 
 	signal(SIGPIPE, SIG_DFL);
 }
 
+/* F-24 */
 static void descriptors_of_ours_do_not_get_in(void **state UNUSED)
 {
 	char script[] = "ls /proc/self/fd | tr '\\n' ' '";
@@ -238,6 +241,7 @@ static void works_with_the_standard_descriptors_closed(void **state UNUSED)
 	assert_string_equal(buf_text(&r.complaints), "err\n");
 }
 
+/* F-23 */
 static void a_stopped_program_is_ended_at_once(void **state UNUSED)
 {
 	/* As reading from the terminal in a group of the background does. */

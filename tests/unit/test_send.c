@@ -231,7 +231,7 @@ static void dots_are_doubled_wherever_a_piece_begins(void **state)
 	}
 }
 
-/* Every distance between the start of the text and the end of a piece. */
+/* Every distance between the start of the text and the end of a piece. (M-05) */
 static void dots_are_doubled_across_every_boundary(void **state)
 {
 	(void)state;
@@ -333,6 +333,7 @@ static void the_limit_of_messages_ends_the_session(void **state)
 	run_done(&run);
 }
 
+/* M-06 */
 static void a_large_message_goes_in_chunks(void **state)
 {
 	struct run run;
@@ -356,6 +357,7 @@ static void a_large_message_goes_in_chunks(void **state)
 	run_done(&run);
 }
 
+/* V-13 */
 static void no_chunk_follows_an_error(void **state)
 {
 	static const struct {
@@ -399,6 +401,7 @@ static void an_unknown_bdat_ends_the_connection(void **state)
 	run_done(&run);
 }
 
+/* V-17 */
 static void refused_parameters_are_dropped_once(void **state)
 {
 	struct run run;
@@ -423,6 +426,7 @@ static void refused_parameters_are_dropped_once(void **state)
 	run_done(&run);
 }
 
+/* V-17 */
 static void refused_dsn_parameters_are_dropped_once(void **state)
 {
 	struct run run;

@@ -282,6 +282,7 @@ static void give_pattern(char *text, size_t total)
 		text[i] = (char)('a' + i % 23);
 }
 
+/* P-07 */
 static void two_full_pipes_do_not_block(void **state UNUSED)
 {
 	enum { TOTAL = 6000000 };
