@@ -5,31 +5,56 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* What is given up when there is no other memory. */
+static struct {
+	void *place;
+	size_t octets;
+} spare;
+
 /* The one exception to "the library never prints and never exits". */
 _Noreturn static void out_of_memory(void)
 {
 	static const char text[] =
-		"pillarbox: out of memory; the message was not accepted, try again\n";
+		"pillarbox: out of memory: a message that was being handed in was "
+		"not accepted, one in the queue stays there; try again\n";
 
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(EX_TEMPFAIL);
 }
 
+static void give_up_spare(void)
+{
+	if (!spare.place)
+		out_of_memory();
+	free(spare.place);
+	spare.place = NULL;
+	spare.octets = 0;
+}
+
+void mem_keep_spare(size_t octets)
+{
+	if (spare.octets >= octets)
+		return;
+	free(spare.place);
+	spare.place = malloc(octets);
+	spare.octets = spare.place ? octets : 0;
+}
+
 void *mem_alloc(size_t octets)
 {
-	void *place = calloc(1, octets > 0 ? octets : 1);
+	void *place;
 
-	if (!place)
-		out_of_memory();
+	while (!(place = calloc(1, octets > 0 ? octets : 1)))
+		give_up_spare();
 	return place;
 }
 
 void *mem_grow(void *old, size_t octets)
 {
-	void *place = realloc(old, octets > 0 ? octets : 1);
+	void *place;
 
-	if (!place)
-		out_of_memory();
+	while (!(place = realloc(old, octets > 0 ? octets : 1)))
+		give_up_spare();
 	return place;
 }
 

@@ -14,6 +14,14 @@ void *mem_alloc(size_t octets) NODISCARD;
 /** Like realloc(), but never fails; new octets are not zeroed. */
 void *mem_grow(void *old, size_t octets) NODISCARD;
 
+/**
+ * Keeps memory back, at least so many octets, for the time when there is no
+ * other: mem_alloc and mem_grow then take it. For steps behind which the process
+ * must not end: what a server has accepted has to be noted. Costs address space
+ * alone until it is used. Where there is none to keep back nothing happens.
+ */
+void mem_keep_spare(size_t octets);
+
 /** Copies octets from a borrowed place to the heap, with a NUL behind them. */
 char *mem_dup(const void *from, size_t octets) NODISCARD;
 

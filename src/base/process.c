@@ -201,7 +201,9 @@ static void take(int *fd, struct buf *into)
 
 	for (int i = 0; i < DRAIN_CHUNKS && *fd >= 0; i++) {
 		n = read(*fd, chunk, sizeof(chunk));
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
 		if (n <= 0) {
 			fd_close(fd);

@@ -10,6 +10,9 @@
 /* In front of each chunk there is room for the octets held back from the last. */
 enum { CHUNK_OCTETS = 65536, HELD_MAX = 2 };
 
+/* Who writes more than this never ends. */
+static const uint64_t DRAINED_MAX = UINT64_C(4) << 30;
+
 void intake_init(struct intake *in, int fd, const char *name, bool dot_ends)
 {
 	*in = (struct intake){.fd = fd, .name = name, .dot_ends = dot_ends, .at_line_start = true};
@@ -92,11 +95,12 @@ void intake_drain(struct intake *in)
 {
 	struct error ignored = {0};
 	struct stat st;
+	uint64_t drained = 0;
 	size_t got = 1;
 
 	if (in->has_ended || (!in->read && fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode)))
 		return;
-	while (got > 0 && read_chunk(in, &got, &ignored))
-		;
+	while (got > 0 && drained < DRAINED_MAX && read_chunk(in, &got, &ignored))
+		drained += got;
 	in->has_ended = true;
 }

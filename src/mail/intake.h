@@ -36,7 +36,7 @@ void intake_done(struct intake *in);
 bool intake_next(struct intake *in, struct slice *chunk, struct error *err) NODISCARD;
 
 /**
- * Reads and drops the rest, so that its writer is not hit by SIGPIPE. Does
- * nothing for a regular file, which has no writer.
+ * Reads and drops the rest, at most 4 GiB, so that its writer is not hit by
+ * SIGPIPE. Does nothing for a regular file, which has no writer.
  */
 void intake_drain(struct intake *in);

@@ -11,6 +11,9 @@
 enum {
 	COMMAND_MAX = 8192,  /* octets of one command; addresses are far shorter */
 	FLIGHT_FULL = 32768, /* octets of commands before their replies are read */
+	/* Kept back for what follows the server's word: its note for each recipient, the log. */
+	SPARE_OCTETS = 65536,
+	SPARE_FOR_RECIPIENT = 1024,
 };
 
 /* A server that answers each command just before its limit must not hold us
@@ -310,6 +313,7 @@ bool transaction_mark_sent(struct transaction *t)
 {
 	struct error cause = {0};
 
+	mem_keep_spare(SPARE_OCTETS + t->count * SPARE_FOR_RECIPIENT);
 	for (size_t i = 0; i < t->count; i++)
 		if (t->group[i]->state <= ATTEMPT_ACCEPTED)
 			t->group[i]->recipient->state = RECIPIENT_SENT;

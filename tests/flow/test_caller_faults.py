@@ -591,6 +591,19 @@ def test_M16_what_a_header_says_counts(sandbox, mail):
     assert server.messages[1].recipients == ["bob@example.net"]
 
 
+def test_M17_input_without_end(sandbox, mail):
+    """Refused as well: it is not read for ever."""
+    server = mail()
+    writer = subprocess.Popen(["yes", "a line, again and again"], stdout=subprocess.PIPE)
+    try:
+        sandbox.run("bob@example.net", stdin=writer.stdout, timeout=100).failed(65)
+    finally:
+        writer.stdout.close()
+        writer.kill()
+        writer.wait()
+    sends_nothing(sandbox, server)
+
+
 def test_M17_more_than_any_message(sandbox, mail):
     """2 GiB and an octet: refused, in the memory of a small one, and its writer is not hurt."""
     server = mail()

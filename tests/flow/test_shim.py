@@ -10,7 +10,7 @@ import pytest
 from conftest import MESSAGE, USER, eventually, is_sanitized, preloaded
 from smarthost import Each
 from sweep import Point, Run, Sweep
-from test_sweep import FallingBack, Running, RunningRefused, Sending, SendingByTls, Storing
+from test_sweep import CLEAR, FallingBack, Running, RunningRefused, Sending, SendingByTls, Storing
 
 # --- memory -------------------------------------------------------------
 
@@ -73,6 +73,29 @@ class SendingToMany(Sending):
     args = ("-t", "-f", "x@example.org") + tuple("someone%d@example.org" % n for n in range(40))
 
 
+LOG = "[log]\nfile = %s\n"
+
+
+class SendingToALot(Sending):
+    args = ("-t", "-f", "x@example.org") + tuple("someone%d@example.org" % n for n in range(200))
+
+
+class SendingWithWords(Sending):
+    args = ("-v", "-t")
+
+
+class SendingWithLog(Sending):
+    def configure(self, place):
+        super().configure(place)
+        place.box.configure(place.server, more=LOG % os.path.join(place.box.root, "log"), **CLEAR)
+
+
+class RunningWithLog(Running):
+    def configure(self, place):
+        super().configure(place)
+        place.box.configure(place.server, more=LOG % os.path.join(place.box.root, "log"), **CLEAR)
+
+
 class SendingByLogin(SendingByTls):
     """Without memory the arithmetic below the library of TLS ends the process: our own requests alone."""
 
@@ -80,7 +103,8 @@ class SendingByLogin(SendingByTls):
 
 
 @pytest.mark.parametrize("scene", [
-    Storing, FallingBack, Sending, SendingToMany, SendingByLogin, Running, RunningRefused])
+    Storing, FallingBack, Sending, SendingToMany, SendingToALot, SendingWithWords, SendingWithLog, SendingByLogin,
+    Running, RunningRefused, RunningWithLog])
 def test_R10_no_memory(tmp_path, build, certs, smarthost, shim, scene):
     """R-10: any one request for memory is refused; what holds behind any fault holds then."""
     if is_sanitized(build):
