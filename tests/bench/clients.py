@@ -5,9 +5,15 @@ installed; paths that are fixed in such a program are replaced in the unpacked
 copy by others of the same length.
 """
 
+import contextlib
+import glob
+import hashlib
 import os
+import pwd
 import shutil
 import subprocess
+import tempfile
+import time
 
 from measure import Command
 from server import PASSWORD, USER
@@ -23,10 +29,27 @@ def write(path, text, mode=0o600):
     return path
 
 
+def copy(text, path, mode, owner=None):
+    """A new file; much quicker than write()."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    os.write(descriptor, text)
+    if owner is not None:
+        os.fchown(descriptor, *owner)
+    os.close(descriptor)
+
+
 class Client:
-    """One program. Directory and trust file are its own to use."""
+    """One program. Directory and trust file are its own to use.
+
+    What a program cannot do it has no command for: None.
+    """
 
     name = ""
+    # Figures that leave part of the work out, by section and name of the row: why.
+    # They are shown and not compared.
+    partial = {}
+    # What else is to be known of a figure, likewise.
+    remarks = {}
 
     def __init__(self, directory, trust):
         self.directory = directory
@@ -47,22 +70,55 @@ class Client:
         }
 
     def submit(self, server, message, recipients=("bob@example.net",)):
-        """A command that sends the message file over verified TLS with AUTH PLAIN, or None."""
+        """Sends the message file over verified TLS with a login."""
         return None
 
     def enqueue(self, message):
-        """A command that only stores the message, or None."""
+        """Stores the message, and no more."""
         return None
 
     def version(self):
         return None
 
-    def empty_list(self):
+    def listing(self):
+        """Lists what is queued."""
         return None
 
     def headers(self, message):
-        """A command that reads the recipients from the header and stores or prints, or None."""
+        """Reads the recipients from the header and stores, prints or goes no further."""
         return None
+
+    def fill(self, count, message):
+        """Makes as many entries that wait after a first attempt: copies of one."""
+
+    def clear(self):
+        """Empties the queue."""
+
+    def drain(self, server, count, message):
+        """A command that sends what is queued; without a queue, one that sends as many.
+
+        A context manager: the queue is filled when it begins. The command may end before the
+        messages have arrived, or stay for ever.
+        """
+        return contextlib.nullcontext(self.loop(self.submit(server, message), count))
+
+    def loop(self, command, count):
+        """A command that runs another again and again; the message is its operand, not its input."""
+        if command is None:
+            return None
+        script = 'file=$1; shift; for n in $(seq %d); do "$@" <"$file" || exit 1; done' % count
+        words = ["/bin/sh", "-c", script, "sh", command.stdin, *command.argv]
+        return Command(words, command.env)
+
+    def queued(self, server, count, message):
+        """Puts messages into the queue, one by one."""
+        self.clear()
+        add = self.enqueue(message)
+        for _ in range(count):
+            add.run()
+
+    def done(self):
+        """Leaves nothing behind."""
 
 
 class Pillarbox(Client):
@@ -102,26 +158,60 @@ class Pillarbox(Client):
     def version(self):
         return self.command("--version")
 
-    def empty_list(self):
+    def listing(self):
         self.configure()
-        self.clear()
         return self.command("-bp")
+
+    def idle_run(self):
+        """A run of the queue that finds nothing due."""
+        return self.command("queue", "run", program=self.pillarbox)
 
     def headers(self, message):
         self.configure()
         return self.command("-odq", "-i", "-t", stdin=message)
 
+    def fill(self, count, message):
+        self.clear()
+        self.enqueue(message).run()
+        (name,) = [n for n in os.listdir(self.queue) if "-" in n]
+        with open(os.path.join(self.queue, name), "rb") as file:
+            text = file.read()
+        os.unlink(os.path.join(self.queue, name))
+        # As after a first attempt: without one an entry is due whatever its time.
+        text = text.replace(b"\nstatus 00000 -- 000 ", b"\nstatus 00001 -- 451 ", 1)
+        assert b"\nstatus 00001 -- 451 " in text
+        begin = int(name.split("-")[0], 16)
+        later = time.time() + 1800
+        for number in range(count):
+            path = os.path.join(
+                self.queue, "%08x-%016x" % (begin - 1 - number // 100, number * 7919)
+            )
+            copy(text, path, 0o600)
+            os.utime(path, (later, later))
+
     def clear(self):
         shutil.rmtree(self.queue, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def drain(self, server, count, message):
+        self.queued(server, count, message)
+        self.configure(server)
+        yield self.command("-q")
+        self.clear()
 
 
 class Msmtp(Client):
     name = "msmtp"
     program = "/usr/bin/msmtp"
+    remarks = {
+        ("headers", None): "-t --pretend: reads the header and stops",
+        ("drain", None): "has no queue; msmtpq starts one msmtp for each message, as is done here",
+    }
 
     @classmethod
-    def find(cls, _packages):
-        return os.access(cls.program, os.X_OK)
+    def find(cls, _packages, _offline):
+        """Why it cannot be measured, or None."""
+        return None if os.access(cls.program, os.X_OK) else "not installed"
 
     def configure(self, server):
         # msmtp wants the file closed to others, and a name of its own for each server.
@@ -142,6 +232,10 @@ class Msmtp(Client):
     def version(self):
         return Command([self.program, "--version"], self.env())
 
+    def headers(self, message):
+        rc = write(self.path("rc"), "account default\nhost localhost\nfrom %s\n" % USER)
+        return Command([self.program, "-C", rc, "-t", "--pretend"], self.env(), message)
+
 
 class Unpacked(Client):
     """A program out of a package that is not installed."""
@@ -154,25 +248,31 @@ class Unpacked(Client):
         self.places = {}
 
     @classmethod
-    def find(cls, packages):
-        cls.root = os.path.join(packages, "root")
-        for package in (cls.package, *cls.others):
-            mark = os.path.join(packages, package)
-            if os.path.exists(mark):
-                continue
-            os.makedirs(packages, exist_ok=True)
-            done = subprocess.run(
+    def find(cls, packages, offline):
+        """Why it cannot be measured, or None."""
+        # Each in a place of its own: they have files of the same names.
+        cls.root = os.path.join(packages, "unpacked", cls.package)
+        if os.path.isdir(cls.root):
+            return None
+        archives = [cls.archive(packages, package, offline) for package in (cls.package, *cls.others)]
+        if None in archives:
+            return "a package cannot be fetched"
+        for archive in archives:
+            subprocess.run(["dpkg", "-x", archive, cls.root + ".new"], check=True)
+        os.rename(cls.root + ".new", cls.root)
+        return None
+
+    @staticmethod
+    def archive(packages, package, offline):
+        """Path of the package's file, which is fetched where it is not there; or None."""
+        os.makedirs(os.path.join(packages, "unpacked"), exist_ok=True)
+        if not glob.glob(os.path.join(packages, package + "_*.deb")) and not offline:
+            subprocess.run(
                 ["apt-get", "download", package], cwd=packages, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
             )
-            archives = [n for n in os.listdir(packages) if n.startswith(package + "_")]
-            if done.returncode != 0 or not archives:
-                return False
-            subprocess.run(
-                ["dpkg", "-x", os.path.join(packages, archives[0]), cls.root], check=True
-            )
-            write(mark, "")
-        return True
+        found = glob.glob(os.path.join(packages, package + "_*.deb"))
+        return found[0] if found else None
 
     def program(self, path):
         return os.path.join(self.root, path)
@@ -188,7 +288,7 @@ class Unpacked(Client):
     def place(self, directory):
         """Our directory for one that is fixed in a program: its path has the same length."""
         if directory not in self.places:
-            head = "/tmp/pb%d.%d" % (os.getpid(), len(self.places))
+            head = "/tmp/pb%x.%d" % (os.getpid(), len(self.places))
             path = head + "x" * (len(directory) - len(head))
             assert len(path) == len(directory), path
             os.mkdir(path, 0o700)
@@ -203,6 +303,12 @@ class Unpacked(Client):
 class Nullmailer(Unpacked):
     name = "nullmailer"
     package = "nullmailer"
+    remarks = {
+        ("submit", None): "its smtp program, without nullmailer-send and the queue",
+        ("implicit", None): "its smtp program, without nullmailer-send and the queue",
+        ("headers", None): "nullmailer-inject -n: prints and stores nothing",
+    }
+    spool, etc, programs = "/var/spool/nullmailer", "/etc/nullmailer", "/usr/lib/nullmailer"
 
     def submit(self, server, message, recipients=("bob@example.net",)):
         with open(message, "rb") as file:
@@ -219,24 +325,73 @@ class Nullmailer(Unpacked):
             extra=queued,
         )
 
+    def moved_all(self):
+        """The programs, all of them looking for everything in our places; their paths."""
+        self.queue = os.path.join(self.place(self.spool), "queue")
+        for name in ("queue", "tmp", "failed"):
+            os.makedirs(os.path.join(self.place(self.spool), name), exist_ok=True)
+        trigger = os.path.join(self.place(self.spool), "trigger")
+        if not os.path.exists(trigger):
+            os.mkfifo(trigger, 0o600)
+        write(os.path.join(self.place(self.etc), "me"), "client.example.test\n")
+        shutil.copytree(self.program(self.programs[1:]), self.place(self.programs), dirs_exist_ok=True)
+        return {
+            os.path.basename(path): self.moved(path, self.spool, self.etc, self.programs)
+            for path in (
+                "usr/sbin/nullmailer-queue", "usr/bin/nullmailer-inject",
+                "usr/sbin/nullmailer-send", "usr/bin/mailq",
+            )
+        }
+
     def enqueue(self, message):
-        spool, etc = "/var/spool/nullmailer", "/etc/nullmailer"
-        for name in ("queue", "tmp"):
-            os.makedirs(os.path.join(self.place(spool), name), exist_ok=True)
-        write(os.path.join(self.place(etc), "me"), "client.example.test\n")
-        queue = self.moved("usr/sbin/nullmailer-queue", spool, etc)
-        inject = self.moved("usr/bin/nullmailer-inject", spool, etc)
-        words = [inject, "-f", USER, "bob@example.net"]
-        return Command(words, self.env(NULLMAILER_QUEUE=queue, USER="ann"), message)
+        programs = self.moved_all()
+        words = [programs["nullmailer-inject"], "-f", USER, "bob@example.net"]
+        return Command(
+            words, self.env(NULLMAILER_QUEUE=programs["nullmailer-queue"], USER="ann"), message
+        )
 
     def headers(self, message):
         words = [self.program("usr/bin/nullmailer-inject"), "-n", "-h", "-f", USER]
         return Command(words, self.env(USER="ann"), message)
 
+    def listing(self):
+        return Command([self.moved_all()["mailq"]], self.env())
+
+    def fill(self, count, message):
+        self.clear()
+        self.enqueue(message).run()
+        (name,) = os.listdir(self.queue)
+        with open(os.path.join(self.queue, name), "rb") as file:
+            text = file.read()
+        os.unlink(os.path.join(self.queue, name))
+        for number in range(count):
+            copy(text, os.path.join(self.queue, "1767225600.%d" % number), 0o600)
+
+    def clear(self):
+        self.moved_all()
+        for name in os.listdir(self.queue):
+            os.unlink(os.path.join(self.queue, name))
+
+    @contextlib.contextmanager
+    def drain(self, server, count, message):
+        """Its daemon sends everything when it starts, and then waits for more."""
+        self.queued(server, count, message)
+        write(
+            os.path.join(self.place(self.etc), "remotes"),
+            "localhost smtp port=%d user=%s pass='%s' x509cafile=%s %s\n"
+            % (server.port, USER, PASSWORD, self.trust, "tls" if server.implicit else "starttls"),
+        )
+        yield Command([self.moved_all()["nullmailer-send"]], self.env())
+        self.clear()
+
 
 class Esmtp(Unpacked):
     name = "esmtp"
     package = "esmtp"
+    remarks = {
+        ("headers", None): "reads the header and stops at a refused connection",
+        ("drain", None): "has no queue: one esmtp for each message",
+    }
     others = ("libesmtp6",)
 
     def environment(self):
@@ -259,5 +414,104 @@ class Esmtp(Unpacked):
         words = [self.program("usr/bin/esmtp"), "-C", rc, "-f", USER, *recipients]
         return Command(words, self.environment(), message)
 
+    def headers(self, message):
+        rc = write(self.path("rc"), "hostname = localhost:1\n")
+        words = [self.program("usr/bin/esmtp"), "-C", rc, "-f", USER, "-t"]
+        return Command(words, self.environment(), message, code=69)
 
-OTHERS = (Msmtp, Nullmailer, Esmtp)
+
+class Dma(Unpacked):
+    """Has one place for its configuration and tells there where all else is."""
+
+    name = "dma"
+    package = "dma"
+    program_path = "usr/sbin/dma"
+    config = "/etc/dma/dma.conf"
+    remarks = {
+        ("submit", None): "AUTH LOGIN; checks a fingerprint of the certificate, no chain and no name",
+        ("implicit", None): "AUTH LOGIN; checks a fingerprint of the certificate, no chain and no name",
+    }
+
+    def __init__(self, directory, trust):
+        super().__init__(directory, trust)
+        # It becomes the user "mail", who has no way into our directory.
+        mail = pwd.getpwnam("mail")
+        self.owner = (mail.pw_uid, mail.pw_gid)
+        self.home = tempfile.mkdtemp(prefix="pillarbox-dma.")
+        os.chmod(self.home, 0o755)
+        self.spool = os.path.join(self.home, "spool")
+        os.mkdir(self.spool)
+        os.chown(self.spool, *self.owner)
+        os.chmod(self.spool, 0o770)
+        head = "/tmp/pb%d" % os.getpid()
+        self.own_config = head + "x" * (len(self.config) - len(head))
+        with open(self.program(self.program_path), "rb") as file:
+            text = file.read().replace(self.config.encode(), self.own_config.encode())
+        self.dma = write(os.path.join(self.home, "dma"), text, 0o755)
+
+    @classmethod
+    def find(cls, packages, offline):
+        return "needs root" if os.geteuid() != 0 else super().find(packages, offline)
+
+    def done(self):
+        shutil.rmtree(self.home, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(self.own_config)
+
+    def configure(self, server=None):
+        auth = os.path.join(self.home, "auth.conf")
+        text = "SMARTHOST localhost\nPORT %d\nSPOOLDIR %s\nAUTHPATH %s\nMAILNAME client.example.test\n" % (
+            server.port if server else 1, self.spool, auth,
+        )
+        text += "SECURETRANSFER\nNULLCLIENT\n"
+        if server is not None:
+            text += "FINGERPRINT %s\n" % hashlib.sha256(server.certificate_der()).hexdigest()
+            text += "" if server.implicit else "STARTTLS\n"
+        write(auth, "%s|localhost:%s\n" % (USER, PASSWORD), 0o600)
+        os.chown(auth, *self.owner)
+        write(self.own_config, text, 0o644)
+
+    def command(self, *words, stdin=None):
+        return Command([self.dma, *words], self.env(), stdin)
+
+    def submit(self, server, message, recipients=("bob@example.net",)):
+        self.configure(server)
+        return self.command("-D", "-i", "-f", USER, *recipients, stdin=message)
+
+    def enqueue(self, message):
+        self.configure()
+        return self.command("-bq", "-i", "-f", USER, "bob@example.net", stdin=message)
+
+    def listing(self):
+        self.configure()
+        return self.command("-bp")
+
+    def headers(self, message):
+        self.configure()
+        return self.command("-bq", "-i", "-f", USER, "-t", stdin=message)
+
+    def fill(self, count, message):
+        self.clear()
+        self.enqueue(message).run()
+        texts = {}
+        for name in os.listdir(self.spool):
+            with open(os.path.join(self.spool, name), "rb") as file:
+                texts[name[0]] = file.read()
+        self.clear()
+        identity = texts["Q"].split(b"\n")[0].split()[-1]
+        for number in range(count):
+            new = "%x.%x" % (number, number * 7919)
+            for kind in "MQ":
+                text = texts[kind].replace(identity, new.encode())
+                copy(text, os.path.join(self.spool, kind + new), 0o660, self.owner)
+
+    def clear(self):
+        for name in os.listdir(self.spool):
+            os.unlink(os.path.join(self.spool, name))
+
+    @contextlib.contextmanager
+    def drain(self, server, count, message):
+        self.queued(server, count, message)
+        self.configure(server)
+        yield self.command("-q")
+        self.clear()
