@@ -88,6 +88,10 @@ class Client:
         """Reads the recipients from the header and stores, prints or goes no further."""
         return None
 
+    def recipients_queued(self):
+        """How many recipients the queue holds, or None where that cannot be seen."""
+        return None
+
     def fill(self, count, message):
         """Makes as many entries that wait after a first attempt: copies of one."""
 
@@ -169,6 +173,14 @@ class Pillarbox(Client):
     def headers(self, message):
         self.configure()
         return self.command("-odq", "-i", "-t", stdin=message)
+
+    def recipients_queued(self):
+        found = 0
+        for name in os.listdir(self.queue):
+            if "-" in name:
+                with open(os.path.join(self.queue, name), "rb") as file:
+                    found += file.read().partition(b"\n\n")[0].count(b"\nR ")
+        return found
 
     def fill(self, count, message):
         self.clear()
@@ -489,6 +501,9 @@ class Dma(Unpacked):
     def headers(self, message):
         self.configure()
         return self.command("-bq", "-i", "-f", USER, "-t", stdin=message)
+
+    def recipients_queued(self):
+        return sum(name[0] == "Q" for name in os.listdir(self.spool))
 
     def fill(self, count, message):
         self.clear()

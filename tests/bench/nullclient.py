@@ -86,22 +86,29 @@ scache    unix  -       -       n       -       1       scache
 HELD = ("maildrop", "incoming", "active", "deferred", "defer", "bounce", "hold", "corrupt")
 
 
-class Handed(Command):
-    """A command that hands over to daemons: it is over when the message has arrived."""
+class Asked(Command):
+    """A command that has daemons do part of the work."""
 
-    def __init__(self, client, server, argv, env, stdin):
+    def __init__(self, client, argv, env, stdin=None):
         super().__init__(argv, env, stdin)
         self.client = client
-        self.server = server
-
-    def run(self, before=(), longest=LONGEST):
-        arrived = len(self.server.messages)
-        out = super().run(before, longest)
-        self.server.wait_messages(arrived + 1, 60)
-        return out
 
     def cpu_elsewhere(self):
         return self.client.cpu()
+
+
+class Handed(Asked):
+    """A command that hands a message over to them: it is over when the message has arrived."""
+
+    def __init__(self, client, server, argv, env, stdin):
+        super().__init__(client, argv, env, stdin)
+        self.server = server
+
+    def run(self, before=(), longest=LONGEST, out=subprocess.PIPE):
+        arrived = len(self.server.messages)
+        text = super().run(before, longest, out)
+        self.server.wait_messages(arrived + 1, 60)
+        return text
 
     def memory_elsewhere(self):
         return self.client.memory()
@@ -129,6 +136,7 @@ class Postfix(Client):
             )
         },
         ("large", "CPU for a GB, DATA"): "with the daemons",
+        ("list", None): "with the daemon showq",
         ("enqueue", None): "sendmail and postdrop; the daemons, who file it, not counted",
         ("headers", None): "sendmail and postdrop; refuses these as installed: header_size_limit is raised",
         ("start", "--version"): "postconf mail_version",
@@ -262,7 +270,7 @@ class Postfix(Client):
 
     def listing(self):
         self.serve()
-        return Command(*self.words("-bp"))
+        return Asked(self, *self.words("-bp"))
 
     def headers(self, message):
         """Without the daemons, which would go on with it all through the next figures."""
