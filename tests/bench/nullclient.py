@@ -15,7 +15,7 @@ import time
 
 import postfix as flow_postfix
 from clients import Client, copy, write
-from measure import LONGEST, Command
+from measure import LONGEST, Command, TooLong
 from server import PASSWORD, USER
 
 DAEMONS = "/usr/lib/postfix/sbin"
@@ -107,7 +107,8 @@ class Handed(Asked):
     def run(self, before=(), longest=LONGEST, out=subprocess.PIPE):
         arrived = len(self.server.messages)
         text = super().run(before, longest, out)
-        self.server.wait_messages(arrived + 1, 60)
+        if not self.server.wait(lambda: len(self.server.messages) > arrived, LONGEST):
+            raise TooLong(self, LONGEST)
         return text
 
     def memory_elsewhere(self):
@@ -325,7 +326,7 @@ class Postfix(Client):
 
     @contextlib.contextmanager
     def drain(self, server, count, message):
-        self.queued(server, count, message)
+        self.queued(count, message)
         self.wait_deferred(count)
         self.serve(server)
         yield Command([self.below("bin", "postqueue"), "-f"], self.words()[1])

@@ -55,7 +55,8 @@ class Rows:
         found = [
             (value, name)
             for name, value in row["values"].items()
-            if value is not None and name not in row["partial"] and ours is not None and value < ours
+            if value is not None and ours is not None and value < ours
+            and name not in row["partial"] and name not in row["marks"]
         ]
         return [name for _, name in sorted(found)]
 

@@ -25,11 +25,13 @@ import statistics
 import sys
 import tempfile
 import time
+import traceback
 
 import clients as programs
 import measure
 import sending
 import storing
+import unpacked
 from report import Rows, Table
 
 sys.path.insert(0, os.path.join(programs.SOURCE, "tests", "flow"))
@@ -37,7 +39,7 @@ sys.path.insert(0, os.path.join(programs.SOURCE, "tests", "flow"))
 import certs as certs_module  # noqa: E402
 from nullclient import Postfix  # noqa: E402
 
-OTHERS = (programs.Msmtp, programs.Nullmailer, programs.Esmtp, programs.Dma, Postfix)
+OTHERS = (programs.Msmtp, unpacked.Nullmailer, unpacked.Esmtp, unpacked.Dma, Postfix)
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 MEGA = 1000000
 
@@ -140,13 +142,26 @@ class Bench:
         taken = {client: [] for client in commands}
         for _ in range(times):
             for client, command in commands.items():
-                taken[client].append(measure.wall_seconds(command))
+                with self.trying(section, what, client, "ms"):
+                    taken[client].append(measure.wall_seconds(command))
         self.note_medians(section, what, taken, budget)
 
     def note_medians(self, section, what, taken, budget=None):
         for client, seconds in taken.items():
+            if not seconds:
+                continue
             value = statistics.median(seconds) * 1000
             self.note(section, what, client, value, budget, "ms", firm=False)
+
+    def measure(self, section):
+        """What breaks off is a problem; the other sections go on."""
+        start = time.perf_counter()
+        try:
+            SECTIONS[section](self)
+        except Exception as error:
+            traceback.print_exc()
+            self.problems.append("%s breaks off: %r" % (section, error))
+        print("%s: %.0f s" % (section, time.perf_counter() - start), file=sys.stderr)
 
     def done(self):
         for client in self.clients:
@@ -184,9 +199,7 @@ def main():
     try:
         bench = Bench(options, directory)
         for name in options.names or SECTIONS:
-            start = time.perf_counter()
-            SECTIONS[name](bench)
-            print("%s: %.0f s" % (name, time.perf_counter() - start), file=sys.stderr)
+            bench.measure(name)
     finally:
         if bench:
             bench.done()

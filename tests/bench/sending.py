@@ -35,11 +35,12 @@ def submission(bench, section, is_implicit, most_waits):
                 bench.note(section, "TLS records", client, connection.records.count, 7)
                 bench.costs(section, client, command, (20, 200, 7))
                 commands[client] = command
-        bench.walls(section, commands, 5 if bench.quick else 15)
+        bench.walls(section, commands, 5 if bench.quick else 15, budget=9)
     with Server(bench.certs, CHUNKING, implicit=is_implicit) as server:
         for client in commands:
-            command = client.submit(server, message)
-            waits(bench, section, client, server, command, "waits, BDAT", most_waits - 1)
+            with bench.trying(section, "waits, BDAT", client):
+                command = client.submit(server, message)
+                waits(bench, section, client, server, command, "waits, BDAT", most_waits - 1)
 
 
 def waits(bench, section, client, server, command, what, most):
