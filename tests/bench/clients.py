@@ -1,13 +1,9 @@
-"""The programs that are compared: how each is set up and called.
+"""The programs that are compared: how each is set up and called."""
 
-What is not installed is fetched as a Debian package and unpacked beside, never
-installed; paths that are fixed in such a program are replaced in the unpacked
-copy by others of the same length.
-"""
-
+import contextlib
 import os
 import shutil
-import subprocess
+import time
 
 from measure import Command
 from server import PASSWORD, USER
@@ -23,10 +19,27 @@ def write(path, text, mode=0o600):
     return path
 
 
+def copy(text, path, mode, owner=None):
+    """A new file; much quicker than write()."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    os.write(descriptor, text)
+    if owner is not None:
+        os.fchown(descriptor, *owner)
+    os.close(descriptor)
+
+
 class Client:
-    """One program. Directory and trust file are its own to use."""
+    """One program. Directory and trust file are its own to use.
+
+    What a program cannot do it has no command for: None.
+    """
 
     name = ""
+    # Figures that leave part of the work out, by section and name of the row: why.
+    # They are shown and not compared.
+    partial = {}
+    # What else is to be known of a figure, likewise.
+    remarks = {}
 
     def __init__(self, directory, trust):
         self.directory = directory
@@ -47,22 +60,59 @@ class Client:
         }
 
     def submit(self, server, message, recipients=("bob@example.net",)):
-        """A command that sends the message file over verified TLS with AUTH PLAIN, or None."""
+        """Sends the message file over verified TLS with a login."""
         return None
 
     def enqueue(self, message):
-        """A command that only stores the message, or None."""
+        """Stores the message, and no more."""
         return None
 
     def version(self):
         return None
 
-    def empty_list(self):
+    def listing(self):
+        """Lists what is queued."""
         return None
 
     def headers(self, message):
-        """A command that reads the recipients from the header and stores or prints, or None."""
+        """Reads the recipients from the header and stores, prints or goes no further."""
         return None
+
+    def recipients_queued(self):
+        """How many recipients the queue holds, or None where that cannot be seen."""
+        return None
+
+    def fill(self, count, message):
+        """Makes as many entries that wait after a first attempt: copies of one."""
+
+    def clear(self):
+        """Empties the queue."""
+
+    def drain(self, server, count, message):
+        """A command that sends what is queued; without a queue, one that sends as many.
+
+        A context manager: the queue is filled when it begins. The command may end before the
+        messages have arrived, or stay for ever.
+        """
+        return contextlib.nullcontext(self.loop(self.submit(server, message), count))
+
+    def loop(self, command, count):
+        """A command that runs another again and again; the message is its operand, not its input."""
+        if command is None:
+            return None
+        script = 'file=$1; shift; for n in $(seq %d); do "$@" <"$file" || exit 1; done' % count
+        words = ["/bin/sh", "-c", script, "sh", command.stdin, *command.argv]
+        return Command(words, command.env)
+
+    def queued(self, count, message):
+        """Puts messages into the queue, one by one."""
+        self.clear()
+        add = self.enqueue(message)
+        for _ in range(count):
+            add.run()
+
+    def done(self):
+        """Leaves nothing behind."""
 
 
 class Pillarbox(Client):
@@ -102,26 +152,68 @@ class Pillarbox(Client):
     def version(self):
         return self.command("--version")
 
-    def empty_list(self):
+    def listing(self):
         self.configure()
-        self.clear()
         return self.command("-bp")
+
+    def idle_run(self):
+        """A run of the queue that finds nothing due."""
+        return self.command("queue", "run", program=self.pillarbox)
 
     def headers(self, message):
         self.configure()
         return self.command("-odq", "-i", "-t", stdin=message)
 
+    def recipients_queued(self):
+        found = 0
+        for name in os.listdir(self.queue):
+            if "-" in name:
+                with open(os.path.join(self.queue, name), "rb") as file:
+                    found += file.read().partition(b"\n\n")[0].count(b"\nR ")
+        return found
+
+    def fill(self, count, message):
+        self.clear()
+        self.enqueue(message).run()
+        (name,) = [n for n in os.listdir(self.queue) if "-" in n]
+        with open(os.path.join(self.queue, name), "rb") as file:
+            text = file.read()
+        os.unlink(os.path.join(self.queue, name))
+        # As after a first attempt: without one an entry is due whatever its time.
+        text = text.replace(b"\nstatus 00000 -- 000 ", b"\nstatus 00001 -- 451 ", 1)
+        assert b"\nstatus 00001 -- 451 " in text
+        begin = int(name.split("-")[0], 16)
+        later = time.time() + 1800
+        for number in range(count):
+            path = os.path.join(
+                self.queue, "%08x-%016x" % (begin - 1 - number // 100, number * 7919)
+            )
+            copy(text, path, 0o600)
+            os.utime(path, (later, later))
+
     def clear(self):
         shutil.rmtree(self.queue, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def drain(self, server, count, message):
+        self.queued(count, message)
+        self.configure(server)
+        yield self.command("-q")
+        self.clear()
 
 
 class Msmtp(Client):
     name = "msmtp"
     program = "/usr/bin/msmtp"
+    remarks = {
+        ("headers", None): "-t --pretend: reads the header and stops",
+        ("drain", None): "has no queue; msmtpq starts one msmtp for each message, as is done here",
+    }
 
     @classmethod
-    def find(cls, _packages):
-        return os.access(cls.program, os.X_OK)
+    def find(cls, _packages, _offline):
+        """Why it cannot be measured, or None."""
+        return None if os.access(cls.program, os.X_OK) else "not installed"
 
     def configure(self, server):
         # msmtp wants the file closed to others, and a name of its own for each server.
@@ -142,122 +234,6 @@ class Msmtp(Client):
     def version(self):
         return Command([self.program, "--version"], self.env())
 
-
-class Unpacked(Client):
-    """A program out of a package that is not installed."""
-
-    package = ""
-    others = ()
-
-    def __init__(self, directory, trust):
-        super().__init__(directory, trust)
-        self.places = {}
-
-    @classmethod
-    def find(cls, packages):
-        cls.root = os.path.join(packages, "root")
-        for package in (cls.package, *cls.others):
-            mark = os.path.join(packages, package)
-            if os.path.exists(mark):
-                continue
-            os.makedirs(packages, exist_ok=True)
-            done = subprocess.run(
-                ["apt-get", "download", package], cwd=packages, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-            )
-            archives = [n for n in os.listdir(packages) if n.startswith(package + "_")]
-            if done.returncode != 0 or not archives:
-                return False
-            subprocess.run(
-                ["dpkg", "-x", os.path.join(packages, archives[0]), cls.root], check=True
-            )
-            write(mark, "")
-        return True
-
-    def program(self, path):
-        return os.path.join(self.root, path)
-
-    def moved(self, path, *directories):
-        """A copy of the program that looks in places of ours in place of these directories."""
-        with open(self.program(path), "rb") as file:
-            text = file.read()
-        for directory in directories:
-            text = text.replace(directory.encode(), self.place(directory).encode())
-        return write(self.path("bin", os.path.basename(path)), text, 0o700)
-
-    def place(self, directory):
-        """Our directory for one that is fixed in a program: its path has the same length."""
-        if directory not in self.places:
-            head = "/tmp/pb%d.%d" % (os.getpid(), len(self.places))
-            path = head + "x" * (len(directory) - len(head))
-            assert len(path) == len(directory), path
-            os.mkdir(path, 0o700)
-            self.places[directory] = path
-        return self.places[directory]
-
-    def done(self):
-        for path in self.places.values():
-            shutil.rmtree(path, ignore_errors=True)
-
-
-class Nullmailer(Unpacked):
-    name = "nullmailer"
-    package = "nullmailer"
-
-    def submit(self, server, message, recipients=("bob@example.net",)):
-        with open(message, "rb") as file:
-            text = file.read()
-        envelope = "\n".join([USER, *recipients]) + "\n\n"
-        queued = write(self.path("message"), envelope.encode() + text)
-        options = "host=localhost\nport=%d\nuser=%s\npass=%s\nx509cafile=%s\n%s\n\n" % (
-            server.port, USER, PASSWORD, self.trust, "tls" if server.implicit else "starttls",
-        )
-        return Command(
-            [self.program("usr/lib/nullmailer/smtp")],
-            self.env(HELOHOST="client.example.test"),
-            write(self.path("options"), options),
-            extra=queued,
-        )
-
-    def enqueue(self, message):
-        spool, etc = "/var/spool/nullmailer", "/etc/nullmailer"
-        for name in ("queue", "tmp"):
-            os.makedirs(os.path.join(self.place(spool), name), exist_ok=True)
-        write(os.path.join(self.place(etc), "me"), "client.example.test\n")
-        queue = self.moved("usr/sbin/nullmailer-queue", spool, etc)
-        inject = self.moved("usr/bin/nullmailer-inject", spool, etc)
-        words = [inject, "-f", USER, "bob@example.net"]
-        return Command(words, self.env(NULLMAILER_QUEUE=queue, USER="ann"), message)
-
     def headers(self, message):
-        words = [self.program("usr/bin/nullmailer-inject"), "-n", "-h", "-f", USER]
-        return Command(words, self.env(USER="ann"), message)
-
-
-class Esmtp(Unpacked):
-    name = "esmtp"
-    package = "esmtp"
-    others = ("libesmtp6",)
-
-    def environment(self):
-        # The library looks for its login mechanisms in one fixed place.
-        libraries = "usr/lib/x86_64-linux-gnu"
-        plugins = "/" + libraries + "/esmtp-plugins-6.2.0"
-        if plugins not in self.places:
-            shutil.copytree(self.program(plugins[1:]), self.place(plugins), dirs_exist_ok=True)
-            self.moved(libraries + "/libesmtp.so.6", plugins)
-        return self.env(LD_LIBRARY_PATH=self.path("bin"), SSL_CERT_FILE=self.trust, USER="ann")
-
-    def submit(self, server, message, recipients=("bob@example.net",)):
-        if server.implicit:
-            return None
-        rc = write(
-            self.path("rc.%d" % server.port),
-            "hostname = localhost:%d\nusername = \"%s\"\npassword = \"%s\"\nstarttls = required\n"
-            % (server.port, USER, PASSWORD),
-        )
-        words = [self.program("usr/bin/esmtp"), "-C", rc, "-f", USER, *recipients]
-        return Command(words, self.environment(), message)
-
-
-OTHERS = (Msmtp, Nullmailer, Esmtp)
+        rc = write(self.path("rc"), "account default\nhost localhost\nfrom %s\n" % USER)
+        return Command([self.program, "-C", rc, "-t", "--pretend"], self.env(), message)

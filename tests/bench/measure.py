@@ -1,42 +1,54 @@
 """Figures of one run of a command: instructions, system calls, memory, CPU, time.
 
 Instructions come from valgrind and hardly depend on the machine's load; so do
-system calls, which strace counts. Both cover the children of the command.
+system calls, which strace counts. Both cover the children of the command, and
+nothing that is run in front of it.
 """
 
 import os
 import re
-import shutil
 import signal
-import statistics
 import subprocess
 import tempfile
 import time
 
 
-LONGEST = 60  # seconds for one run, under valgrind as well
+LONGEST = 60  # seconds for one run
+LONGEST_COUNTED = 300  # the same, under valgrind
 
 
 class Failed(Exception):
     """A command that was to be measured did not do its work."""
 
+    mark = "fails"
+
+
+class TooLong(Failed):
+    """It took longer than anybody would wait."""
+
+    def __init__(self, command, seconds):
+        super().__init__("%s took more than %d s" % (command.argv[0], seconds))
+        self.mark = "> %d s" % seconds
+
 
 class Command:
     """What is to be run: words, environment, and what it reads."""
 
-    def __init__(self, argv, env, stdin=None, cwd=None, extra=None):
+    def __init__(self, argv, env, stdin=None, cwd=None, extra=None, code=0):
         self.argv = argv
         self.env = env
         self.stdin = stdin  # path of a file, or None
         self.cwd = cwd
         self.extra = extra  # path of a file to be read on descriptor 3, or None
+        self.code = code  # how it ends
 
     def words(self, before):
         if self.extra is None:
             return before + self.argv
         return before + ["/bin/sh", "-c", 'exec 3<"$0"; exec "$@"', self.extra] + self.argv
 
-    def start(self, before=(), **more):
+    def start(self, before=(), out=subprocess.PIPE):
+        """In a process group of its own, so that it can be ended with its children."""
         stdin = open(self.stdin or os.devnull, "rb")
         try:
             return subprocess.Popen(
@@ -44,41 +56,45 @@ class Command:
                 stdin=stdin,
                 env=self.env,
                 cwd=self.cwd,
-                stdout=subprocess.PIPE,
+                stdout=out,
                 stderr=subprocess.STDOUT,
-                **more,
+                start_new_session=True,
             )
         finally:
             stdin.close()
 
-    def run(self, before=()):
-        child = self.start(before, start_new_session=True)
+    def run(self, before=(), longest=LONGEST, out=subprocess.PIPE):
+        """What it prints, where that is not sent elsewhere."""
+        child = self.start(before, out)
         try:
-            out, _ = child.communicate(timeout=LONGEST)
+            text, _ = child.communicate(timeout=longest)
         except BaseException as error:
             # With its children: of a tracer, the program is one.
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
             if isinstance(error, subprocess.TimeoutExpired):
-                raise Failed("%s took more than %d s" % (self.argv[0], LONGEST)) from None
+                raise TooLong(self, longest) from None
             raise
-        if child.returncode != 0:
+        if child.returncode != self.code:
             raise Failed(
                 "%s: exit code %d: %s"
-                % (self.argv[0], child.returncode, out.decode("utf-8", "replace")[-400:])
+                % (self.argv[0], child.returncode, (text or b"").decode("utf-8", "replace")[-400:])
             )
-        return out
+        return text
 
+    def cpu_elsewhere(self):
+        """CPU seconds that daemons have spent so far in doing what the command asks for."""
+        return 0
 
-def have(program):
-    return shutil.which(program) is not None
+    def memory_elsewhere(self):
+        """Resident octets of those daemons."""
+        return 0
 
 
 def instructions(command):
     """Instructions of the command and its children, in user mode."""
-    if not have("valgrind"):
-        return None
     with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o1777)  # the command may become another user
         command.run(
             [
                 "valgrind",
@@ -87,20 +103,22 @@ def instructions(command):
                 "--trace-children-skip=/bin/sh",
                 "--callgrind-out-file=/dev/null",
                 "--log-file=%s/log.%%p" % directory,
-            ]
+            ],
+            LONGEST_COUNTED,
         )
         total = 0
         for name in os.listdir(directory):
             with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
-                found = re.search(r"Collected : (\d+)", file.read())
+                text = file.read()
+            # One that forked and did not exec goes on from the count of its parent.
+            assert "interactive control" in text or "Collected : " not in text, text
+            found = re.search(r"Collected : (\d+)", text)
             total += int(found.group(1)) if found else 0
     return total
 
 
 def system_calls(command):
     """(calls of the command and its children, those of them that sync)."""
-    if not have("strace"):
-        return None, None
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "trace")
         command.run(["strace", "-f", "-qq", "-e", "signal=none", "-o", path])
@@ -113,8 +131,6 @@ def system_calls(command):
 
 def loads_library(command, name):
     """Whether a library of that name is opened."""
-    if not have("strace"):
-        return None
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "trace")
         command.run(["strace", "-f", "-qq", "-e", "trace=open,openat", "-o", path])
@@ -123,33 +139,26 @@ def loads_library(command, name):
 
 
 def peak_memory(command):
-    """Most resident memory, in octets."""
+    """Most resident memory, in octets; where daemons do the work, theirs when it is done."""
     with tempfile.NamedTemporaryFile() as file:
         # A child of this process would count Python's own memory as its peak.
         command.run(["/usr/bin/time", "-f", "%M", "-o", file.name])
-        return int(file.read().split()[-1]) * 1024
+        return command.memory_elsewhere() or int(file.read().split()[-1]) * 1024
 
 
 def cpu_seconds(command):
-    """CPU time of the command and its children, user and system."""
-    before = os.times()
-    command.run()
+    """CPU time of the command, its children and its daemons, user and system."""
+    before, elsewhere = os.times(), command.cpu_elsewhere()
+    command.run(out=subprocess.DEVNULL)
     after = os.times()
-    return (after.children_user - before.children_user) + (
-        after.children_system - before.children_system
+    return (
+        (after.children_user - before.children_user)
+        + (after.children_system - before.children_system)
+        + (command.cpu_elsewhere() - elsewhere)
     )
 
 
 def wall_seconds(command):
     start = time.perf_counter()
-    command.run()
+    command.run(out=subprocess.DEVNULL)  # to read what it prints is no part of it
     return time.perf_counter() - start
-
-
-def medians(commands, times):
-    """Median seconds of each of the named commands, which take turns."""
-    taken = {name: [] for name in commands}
-    for _ in range(times):
-        for name, command in commands.items():
-            taken[name].append(wall_seconds(command))
-    return {name: statistics.median(seconds) for name, seconds in taken.items()}

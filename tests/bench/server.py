@@ -65,6 +65,7 @@ class Session(smtp_session.Session):
     def __init__(self, server, connection, sock):
         super().__init__(server, connection, sock)
         self.wire = Wire(server, connection, sock)
+        server.most_at_once = max(server.most_at_once, len(server.live))
 
     def check_data(self, transaction):
         pass
@@ -113,12 +114,14 @@ class Server(smarthost.Smarthost):
         super().__init__(
             certificate=certs.get("good"),
             users={USER: PASSWORD},
-            mechanisms=("PLAIN",),
+            mechanisms=("PLAIN", "LOGIN"),  # the second for those that know no better
             extensions=extensions,
             ipv6=True,  # no client shall have to try "localhost" twice
+            backlog=1024,
             **more,
         )
         self.discards = discards
+        self.most_at_once = 0
 
     def forget(self):
         """Begins to count from nothing."""
@@ -126,3 +129,4 @@ class Server(smarthost.Smarthost):
         with self.change:
             for kept in (self.connections, self.transactions, self.messages, self.finals):
                 kept.clear()
+            self.most_at_once = 0
