@@ -45,7 +45,7 @@ struct sums {
 	size_t entries;
 };
 
-static void print_one(struct outbox *outbox, const struct spool_name *name, struct sums *sums)
+static void print_one(struct outbox *outbox, struct spool_name *name, struct sums *sums)
 {
 	struct spool_item item;
 	struct error err = {0};
@@ -56,11 +56,13 @@ static void print_one(struct outbox *outbox, const struct spool_name *name, stru
 	if (sums->entries == 0)
 		puts("-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------");
 	sums->entries++;
-	sums->octets += (uint64_t)name->size;
 	if (found == SPOOL_DAMAGED) {
+		if (spool_look(outbox->spool, name))
+			sums->octets += (uint64_t)name->size;
 		print_damaged(name, &err);
 		return;
 	}
+	sums->octets += (uint64_t)item.file_octets;
 	print_entry(&item, found == SPOOL_BUSY);
 	spool_release(&item);
 }
@@ -74,7 +76,7 @@ int mailq_print(struct outbox *outbox)
 	bool is_open = outbox_open(outbox, false, &err);
 
 	if ((!is_open && err.exit_code != EX_NOINPUT && outbox->directory) ||
-		(is_open && !spool_list(outbox->spool, false, &names, &count, &err))) {
+		(is_open && !spool_list_ids(outbox->spool, false, &names, &count, &err))) {
 		print_fault("mailq", &err);
 		return err.exit_code;
 	}

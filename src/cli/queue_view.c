@@ -14,13 +14,13 @@
 
 /* One entry as it is found, whole or damaged. */
 struct view {
-	const struct spool_name *name;
+	struct spool_name *name;
 	struct spool_item item;
 	enum spool_claim_result found;
 	struct error err; /* why it is damaged */
 };
 
-static bool view_open(struct outbox *outbox, const struct spool_name *name, struct view *v)
+static bool view_open(struct outbox *outbox, struct spool_name *name, struct view *v)
 {
 	*v = (struct view){.name = name, .item.fd = -1};
 	v->found = spool_peek(outbox->spool, name->id, name->in_failed, &v->item, &v->err);
@@ -99,7 +99,7 @@ static void print_json(struct outbox *outbox, const struct view *v)
 	write_file(&json, outbox, v->name);
 	json_text(&json, "state", state_name(v));
 	if (v->found == SPOOL_DAMAGED) {
-		json_number(&json, "size", v->name->size);
+		json_number(&json, "size", spool_look(outbox->spool, v->name) ? v->name->size : 0);
 		json_text(&json, "error", v->err.text);
 	} else {
 		json_text(&json, "account", entry->account);
@@ -185,7 +185,7 @@ static bool each(struct outbox *outbox, bool failed,
 	size_t count = 0;
 	struct view v;
 
-	if (!spool_list(outbox->spool, failed, &names, &count, err))
+	if (!spool_list_ids(outbox->spool, failed, &names, &count, err))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (!view_open(outbox, &names[i], &v))

@@ -127,22 +127,23 @@ static struct recipient *find_one_by_one(struct envelope *e, const char *wire)
 	return NULL;
 }
 
-static void set_space(struct envelope *e, size_t space)
+/* At least doubles the space, so that many small wishes cost no more than a large one. */
+void envelope_reserve(struct envelope *e, size_t count)
 {
+	size_t wanted = e->count + count;
+	size_t space = e->space > 0 ? e->space * 2 : FIRST_SPACE;
+
+	if (wanted <= e->space)
+		return;
+	if (space < wanted)
+		space = wanted;
 	e->recipients = mem_grow(e->recipients, space * sizeof(*e->recipients));
 	e->space = space;
 }
 
-void envelope_reserve(struct envelope *e, size_t count)
-{
-	if (e->count + count > e->space)
-		set_space(e, e->count + count);
-}
-
 struct recipient *envelope_append(struct envelope *e, const char *wire)
 {
-	if (e->count == e->space)
-		set_space(e, e->space > 0 ? e->space * 2 : FIRST_SPACE);
+	envelope_reserve(e, 1);
 
 	struct recipient *r = &e->recipients[e->count++];
 

@@ -66,6 +66,13 @@ struct spool_name {
 bool spool_list(struct spool *s, bool failed, struct spool_name **names, size_t *count,
 	struct error *err) NODISCARD;
 
+/** The same without `next` and `size`, for who opens each of them anyway. */
+bool spool_list_ids(struct spool *s, bool failed, struct spool_name **names, size_t *count,
+	struct error *err) NODISCARD;
+
+/** Sets `next` and `size` of a name. False where it is gone or cannot be looked at. */
+bool spool_look(struct spool *s, struct spool_name *name) NODISCARD;
+
 /**
  * Finds the one entry, in the queue or in failed/, whose id is `prefix` or
  * begins with it; the case of letters does not matter.

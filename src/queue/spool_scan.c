@@ -84,6 +84,20 @@ static void fill_name(const struct spool_scan *scan, const char *id, const struc
 	memcpy(out->id, id, strlen(id) + 1);
 }
 
+bool spool_look(struct spool *s, struct spool_name *name)
+{
+	struct error ignored = {0};
+	struct stat st;
+	int dir = -1;
+
+	if (!spool_directory(s, name->in_failed, false, &dir, &ignored) || dir < 0 ||
+		fstatat(dir, name->id, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	name->next = st.st_mtim.tv_sec;
+	name->size = st.st_size;
+	return true;
+}
+
 static int by_arrival(const void *a, const void *b)
 {
 	const struct spool_name *left = a, *right = b;
@@ -91,14 +105,15 @@ static int by_arrival(const void *a, const void *b)
 	return spool_compare_ids(left->id, right->id);
 }
 
-bool spool_list(
-	struct spool *s, bool failed, struct spool_name **names, size_t *count, struct error *err)
+/* looks  whether next and size are asked for */
+static bool list(struct spool *s, bool failed, bool looks, struct spool_name **names, size_t *count,
+	struct error *err)
 {
 	CLEANUP(spool_scan_end) struct spool_scan scan = {0};
-	CLEANUP(mem_free) struct spool_name *list = NULL;
+	CLEANUP(mem_free) struct spool_name *found = NULL;
 	size_t used = 0, space = 0;
 	const char *id;
-	struct stat st;
+	struct stat st = {0};
 
 	if (!spool_scan_start(s, failed, &scan, err))
 		return false;
@@ -107,20 +122,32 @@ bool spool_list(
 			return false;
 		if (!id)
 			break;
-		if (!spool_scan_look(&scan, id, &st))
+		if (looks && !spool_scan_look(&scan, id, &st))
 			continue;
 		if (used == space) {
 			space = space == 0 ? 64 : space * 2;
-			list = mem_grow(list, space * sizeof(*list));
+			found = mem_grow(found, space * sizeof(*found));
 		}
-		fill_name(&scan, id, &st, &list[used++]);
+		fill_name(&scan, id, &st, &found[used++]);
 	}
 	if (used > 1)
-		qsort(list, used, sizeof(*list), by_arrival);
-	*names = list;
+		qsort(found, used, sizeof(*found), by_arrival);
+	*names = found;
 	*count = used;
-	list = NULL;
+	found = NULL;
 	return true;
+}
+
+bool spool_list(
+	struct spool *s, bool failed, struct spool_name **names, size_t *count, struct error *err)
+{
+	return list(s, failed, true, names, count, err);
+}
+
+bool spool_list_ids(
+	struct spool *s, bool failed, struct spool_name **names, size_t *count, struct error *err)
+{
+	return list(s, failed, false, names, count, err);
 }
 
 /* What a search has met so far. */
