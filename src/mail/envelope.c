@@ -143,7 +143,8 @@ void envelope_reserve(struct envelope *e, size_t count)
 
 struct recipient *envelope_append(struct envelope *e, const char *wire)
 {
-	envelope_reserve(e, 1);
+	if (e->count == e->space)
+		envelope_reserve(e, 1);
 
 	struct recipient *r = &e->recipients[e->count++];
 

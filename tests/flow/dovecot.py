@@ -12,7 +12,7 @@ import os
 import pwd
 import subprocess
 
-from server import Server, end_process, find_program, free_port
+from real_server import Server, end_process, find_program, free_port
 
 USER = "ann@example.test"
 SMALL_USER = "small@example.test"  # may submit no more than SMALL_SIZE octets

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 
 import dovecot
-from server import Server, end_process, find_program, free_port
+from real_server import Server, end_process, find_program, free_port
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNPACKED = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build/packages/exim/usr/sbin/exim4")

@@ -16,7 +16,7 @@ import pwd
 import subprocess
 
 import dovecot
-from server import Server, find_program, free_port
+from real_server import Server, find_program, free_port
 
 MAIN_CF = """\
 compatibility_level = 3.6
