@@ -70,6 +70,9 @@ bool spool_list(struct spool *s, bool failed, struct spool_name **names, size_t 
 bool spool_list_ids(struct spool *s, bool failed, struct spool_name **names, size_t *count,
 	struct error *err) NODISCARD;
 
+/** True when the time of an entry of the queue has come; false where that cannot be learnt. */
+bool spool_has_due(struct spool *s, int64_t now) NODISCARD;
+
 /** Sets `next` and `size` of a name. False where it is gone or cannot be looked at. */
 bool spool_look(struct spool *s, struct spool_name *name) NODISCARD;
 

@@ -150,6 +150,21 @@ bool spool_list_ids(
 	return list(s, failed, false, names, count, err);
 }
 
+bool spool_has_due(struct spool *s, int64_t now)
+{
+	CLEANUP(spool_scan_end) struct spool_scan scan = {0};
+	struct error ignored = {0};
+	struct stat st;
+	const char *id;
+
+	if (!spool_scan_start(s, false, &scan, &ignored))
+		return false;
+	while (spool_scan_next_id(&scan, &id, &ignored) && id)
+		if (spool_scan_look(&scan, id, &st) && st.st_mtim.tv_sec <= now)
+			return true;
+	return false;
+}
+
 /* What a search has met so far. */
 struct search {
 	char prefix[SPOOL_ID_SPACE]; /* small letters */

@@ -269,19 +269,9 @@ static bool settle_fault(struct submission_run *r, struct error *why, struct err
 /* True when entries wait whose time has come: the open connection is theirs next. */
 static bool queue_has_due(struct outbox *outbox)
 {
-	struct spool_name *names = NULL;
-	size_t count = 0;
 	struct error ignored = {0};
-	bool has_due = false;
-	int64_t now = clock_wall();
 
-	if (!outbox_open(outbox, false, &ignored) ||
-		!spool_list(outbox->spool, false, &names, &count, &ignored))
-		return false;
-	for (size_t i = 0; i < count && !has_due; i++)
-		has_due = names[i].next <= now;
-	free(names);
-	return has_due;
+	return outbox_open(outbox, false, &ignored) && spool_has_due(outbox->spool, clock_wall());
 }
 
 /* The connection that was kept from the message before, where it is for the
