@@ -155,7 +155,8 @@ static void land(struct bulk *b)
 	if (needs_more(b, &f))
 		b->rest[b->rest_count++] = f.sending;
 	else
-		report(b, &f.sending, f.t.has_failed ? &f.t.failure : NULL);
+		report(b, &f.sending,
+			f.t.has_failed && !sending_is_settled(&f.sending) ? &f.t.failure : NULL);
 	transaction_done(&f.t);
 }
 
