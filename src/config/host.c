@@ -15,6 +15,14 @@ bool host_is_address(const char *text)
 	return inet_pton(AF_INET, text, octets) == 1 || inet_pton(AF_INET6, text, octets) == 1;
 }
 
+bool host_is_within(const char *host, const char *domain)
+{
+	struct slice name = slice_of(host);
+	size_t before = name.len - strlen(domain);
+
+	return slice_iends(name, slice_of(domain)) && (before == 0 || host[before - 1] == '.');
+}
+
 bool host_is_loopback(const char *text)
 {
 	unsigned char octets[16];

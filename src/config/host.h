@@ -10,6 +10,9 @@ bool host_is_address(const char *text);
 /** True when text can only mean this machine: localhost, 127.0.0.0/8, ::1. */
 bool host_is_loopback(const char *text);
 
+/** True when a host name is the domain or lies below it. */
+bool host_is_within(const char *host, const char *domain);
+
 /**
  * Checks a host name (RFC 1123 section 2.1; underscores are allowed, as many
  * container networks have them), takes off one trailing dot, and gives its

@@ -27,6 +27,7 @@ bool dial_connect(const struct dial_target *target, int64_t deadline_ms, int *fd
 /* One host of a service. */
 struct dial_host {
 	char name[256];
+	char domain[256]; /* whose SRV records name it; "" where none was asked for */
 	uint16_t port;
 	bool implicit_tls; /* from _submissions._tcp */
 };

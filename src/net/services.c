@@ -203,6 +203,7 @@ static bool add_service(const char *domain, const char *service, bool implicit_t
 		if (records[i].target[0] == '\0' || records[i].port == 0)
 			continue;
 		snprintf(host->name, sizeof(host->name), "%s", records[i].target);
+		snprintf(host->domain, sizeof(host->domain), "%s", domain);
 		host->port = records[i].port;
 		host->implicit_tls = implicit_tls;
 		++*count;

@@ -13,6 +13,7 @@ struct tls_pin {
 /* What a peer must show; all text is borrowed for the call. */
 struct tls_policy {
 	const char *host;           /* name to verify and to send as SNI, or IP literal */
+	const char *domain;         /* whose SRV records led here: does as well; or NULL */
 	const char *trust_file;     /* PEM file or directory; NULL: the system's store */
 	const struct tls_pin *pins; /* the leaf's key must be one of these; then no authority, name
 				     * or date is asked; NULL without */

@@ -51,16 +51,9 @@ static bool name_matches(struct slice pattern, struct slice host)
 	       slice_ieq(base, parent);
 }
 
-/*
- * True when an alternative name is that of the host. GnuTLS looks at the
- * common name too where it finds no name of the kind (or one that is too long
- * for it), which RFC 9525 forbids: this is the stricter check beside it.
- */
-static bool has_name_of_host(const struct judged *j)
+/* True when an alternative name has these octets, or is a pattern of this DNS name. */
+static bool has_name(const struct judged *j, struct slice wanted, unsigned kind)
 {
-	const struct tls_session *s = j->session;
-	struct slice host = slice_of(s->host);
-
 	for (unsigned n = 0;; n++) {
 		struct offered name;
 		int found = read_name(j->leaf, n, &name);
@@ -68,16 +61,34 @@ static bool has_name_of_host(const struct judged *j)
 
 		if (found < 0)
 			return false;
-		if (found == 0)
+		if (found == 0 || name.kind != kind)
 			continue;
-		if (s->address_octets > 0 && name.kind == GNUTLS_SAN_IPADDRESS &&
-			octets.len == s->address_octets &&
-			memcmp(octets.ptr, s->address, octets.len) == 0)
-			return true;
-		if (s->address_octets == 0 && name.kind == GNUTLS_SAN_DNSNAME &&
-			name_matches(octets, host))
+		if (kind == GNUTLS_SAN_DNSNAME ? name_matches(octets, wanted)
+					       : slice_eq(octets, wanted))
 			return true;
 	}
+}
+
+/*
+ * GnuTLS looks at the common name too where it finds no name of the kind (or
+ * one that is too long for it), which RFC 9525 forbids: this is the stricter
+ * check beside it.
+ */
+static bool has_name_of_host(const struct judged *j)
+{
+	const struct tls_session *s = j->session;
+
+	if (s->address_octets > 0)
+		return has_name(j, (struct slice){(const char *)s->address, s->address_octets},
+			GNUTLS_SAN_IPADDRESS);
+	return has_name(j, slice_of(s->host), GNUTLS_SAN_DNSNAME);
+}
+
+static bool has_name_of_domain(const struct judged *j)
+{
+	const char *domain = j->session->policy->domain;
+
+	return domain && has_name(j, slice_of(domain), GNUTLS_SAN_DNSNAME);
 }
 
 /* ---- Words ---- */
@@ -285,8 +296,14 @@ static bool complain(struct judged *j, unsigned status)
 		say_other(&words, status);
 	error_set(err, EX_TEMPFAIL, "the certificate is not accepted: %s", buf_text(&words));
 
+	const char *domain = j->session->policy->domain;
 	struct tls_pin pin;
 
+	if ((status & GNUTLS_CERT_UNEXPECTED_OWNER) != 0 && domain)
+		error_hint(err,
+			"only the DNS, which anybody may forge, led here from '%s'; if this is the "
+			"right server, set host to its name in place of srv:%s",
+			domain, domain);
 	if ((status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0 && read_pin(j->leaf, &pin)) {
 		CLEANUP(buf_done) struct buf digest = BUF(100);
 
@@ -331,8 +348,10 @@ static bool judge_chain(struct judged *j)
 	struct tls_session *s = j->session;
 	struct error *err = &s->complaint;
 	unsigned status = 0;
+	bool is_of_domain = has_name_of_domain(j);
+	const char *name = is_of_domain ? s->policy->domain : s->host;
 	gnutls_typed_vdata_st asked[] = {
-		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)s->host},
+		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)(uintptr_t)name},
 		{.type = GNUTLS_DT_KEY_PURPOSE_OID,
 			.data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER},
 	};
@@ -345,7 +364,7 @@ static bool judge_chain(struct judged *j)
 	if (result < 0)
 		return error_set(err, EX_TEMPFAIL, "the certificate cannot be verified: %s",
 			gnutls_strerror(result));
-	if (!has_name_of_host(j))
+	if (!is_of_domain && !has_name_of_host(j))
 		status |= GNUTLS_CERT_UNEXPECTED_OWNER;
 	return status == 0 || complain(j, status);
 }

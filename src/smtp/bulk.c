@@ -103,6 +103,7 @@ static bool take_one(struct bulk *b)
  * Behind DATA no command may follow in the same flight: there one message at
  * a time takes off. Else the window is filled again when most of it has
  * landed: a flight for each that lands would make both sides wait each time.
+ * How long the next one is, is known when it was taken: there is room for any.
  */
 static void fill(struct bulk *b)
 {
@@ -111,7 +112,7 @@ static void fill(struct bulk *b)
 	if (b->count > window * REFILL_PERCENT / 100)
 		return;
 	while (b->count < window && b->rest_count == 0 && !b->is_drained &&
-		octets_in_flight(b) < WINDOW_OCTETS)
+		octets_in_flight(b) <= WINDOW_OCTETS - TRANSACTION_WHOLE_MAX)
 		if (!take_one(b))
 			return;
 }
@@ -154,7 +155,8 @@ static void land(struct bulk *b)
 	if (needs_more(b, &f))
 		b->rest[b->rest_count++] = f.sending;
 	else
-		report(b, &f.sending, f.t.has_failed ? &f.t.failure : NULL);
+		report(b, &f.sending,
+			f.t.has_failed && !sending_is_settled(&f.sending) ? &f.t.failure : NULL);
 	transaction_done(&f.t);
 }
 

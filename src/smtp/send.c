@@ -46,6 +46,15 @@ bool sending_is_open(const struct sending *g)
 	return false;
 }
 
+bool sending_is_settled(const struct sending *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->attempts[i].recipient->state != RECIPIENT_DELIVERED &&
+			g->attempts[i].recipient->state != RECIPIENT_FAILED)
+			return false;
+	return true;
+}
+
 /* The domains of one transaction, where the server limits them (RFC 9422). */
 struct domains {
 	struct slice *seen; /* owned */
@@ -109,7 +118,7 @@ bool sending_run(struct sending *g, struct smtp_session *s, struct error *err)
 		transaction_envelope(&t);
 		transaction_body(&t);
 		transaction_final(&t);
-		goes_well = !t.has_failed;
+		goes_well = !t.has_failed || sending_is_settled(g);
 		if (!goes_well)
 			*err = t.failure;
 	}

@@ -20,6 +20,9 @@ void sending_done(struct sending *g);
 /** True while a recipient has no answer. */
 bool sending_is_open(const struct sending *g);
 
+/** True when nobody is left to be sent to: what breaks behind that concerns nobody any more. */
+bool sending_is_settled(const struct sending *g);
+
 /**
  * Prepares the next transaction for recipients still open, of which there is
  * one at least: as many as the server's limits allow (RFC 9422).

@@ -193,8 +193,10 @@ static void take_rcpt(struct transaction *t)
 	struct attempt *a = t->group[t->answered];
 	struct error cause = {0};
 
+	if (!transaction_read(t, PHASE_RCPT))
+		return;
 	t->answered++;
-	if (!transaction_read(t, PHASE_RCPT) || !t->mail_ok)
+	if (!t->mail_ok)
 		return;
 	if (s->reply.code / 10 == 25) {
 		a->state = ATTEMPT_ACCEPTED;

@@ -143,6 +143,7 @@ static bool add_host(struct host_list *list, const struct account *a, const char
 			return error_set(
 				err, EX_CONFIG, "%s: the host name is too long", a->origin);
 		memcpy(host->name, name, strlen(name) + 1);
+		host->domain[0] = '\0';
 		host->port = port_of(a);
 		host->implicit_tls = a->tls == ACCOUNT_TLS_IMPLICIT;
 		list->count++;
@@ -177,6 +178,21 @@ static bool is_worth_next(const struct error *err)
 	return err->fate == FATE_LATER;
 }
 
+/* What the DNS alone has led to proves nothing by a name of its own: outside of
+ * the domain that was asked for, the certificate has to hold that domain
+ * (RFC 6186 section 6, RFC 7817 section 3). */
+static void set_names(struct deliverer *d)
+{
+	struct tls_policy *p = &d->params.policy;
+	const struct dial_host *host = &d->host;
+	bool is_named = d->account->tls_host || !host->domain[0];
+
+	p->domain = is_named ? NULL : host->domain;
+	p->host = d->account->tls_host ? d->account->tls_host : host->name;
+	if (p->domain && !host_is_within(host->name, p->domain))
+		p->host = p->domain;
+}
+
 static bool open_host(
 	struct deliverer *d, const struct dial_host *host, int64_t deadline_ms, struct error *err)
 {
@@ -190,7 +206,7 @@ static bool open_host(
 		snprintf(d->peer, sizeof(d->peer), "%s:%u", d->host.name, d->host.port);
 	p->target.host = d->host.name;
 	p->target.port = d->host.port;
-	p->policy.host = d->account->tls_host ? d->account->tls_host : d->host.name;
+	set_names(d);
 	if (d->account->tls != ACCOUNT_TLS_NONE)
 		p->tls = d->host.implicit_tls ? SMTP_TLS_IMPLICIT : SMTP_TLS_STARTTLS;
 	p->clear_login_allowed =
@@ -240,12 +256,15 @@ bool deliver_open(const struct account *account, const struct deliver_mode *mode
 	return true;
 }
 
-/* What the message asks for, and what its account asks for all messages. */
+/* What the message asks for, and what its account asks for all messages of a person:
+ * a notice tells of a failure, and is neither to fail by a time limit nor to wait. */
 static struct demands gather_demands(const struct account *a, const struct envelope *e)
 {
 	struct demands d = e->demands;
 
 	d.require_tls = d.require_tls || a->require_tls;
+	if (e->sender[0] == '\0')
+		return d;
 	if (d.deliver_by_s == 0) {
 		d.deliver_by_s = a->deliver_by_s;
 		d.deliver_by_mode = a->deliver_by_mode;

@@ -118,6 +118,18 @@ def test_the_message_has_precedence_over_its_account(sandbox, mail):
     }
 
 
+def test_a_notice_is_not_held_to_a_time(sandbox, mail):
+    """It has no sender who could be told of that; REQUIRETLS goes with it, as the message asked for it."""
+    demands = {"require_tls": "yes", "deliver_by": "2h return", "hold_for": "1h", "priority": "3"}
+    server = mail(account=demands, extensions=EVERYTHING, script={"RCPT:bob@example.net": "550 5.1.1 nobody"})
+    sandbox.run("bob@example.net", "carl@example.net").ok()
+    server.wait_messages(2)
+    assert [m.recipients for m in server.messages] == [["carl@example.net"], [USER]]
+    assert demands_of(server.messages[0]) == {
+        "REQUIRETLS": True, "BY": "7200;R", "MT-PRIORITY": "3", "HOLDFOR": "3600"}
+    assert server.messages[1].sender == "" and demands_of(server.messages[1]) == {"REQUIRETLS": True}
+
+
 @pytest.mark.parametrize(
     "option, extension",
     [

@@ -5,13 +5,14 @@ What /etc says of names is laid over the real files, for the program alone.
 
 import os
 import socket
+import struct
 import subprocess
 import threading
 from types import SimpleNamespace
 
 import pytest
 
-from conftest import MESSAGE, OWN_LOOPBACK, eventually, have, is_root
+from conftest import MESSAGE, OWN_LOOPBACK, eventually, have, is_root, no_secret_before_tls
 
 
 def may_mount():
@@ -149,6 +150,43 @@ def test_N01_N05_no_network(sandbox, host):
     """N-01, N-05: no interface at all, no resolv.conf worth the name; an address says "unreachable"."""
     sandbox.configure(None, host=host, connect_timeout="2s")
     queued(sandbox, {"resolv.conf": "", **NO_HOSTS}, alone=True)
+
+
+def service(port, target):
+    """Answers that name a server for the first service that is asked for, and no addresses."""
+    data = struct.pack(">HHH", 10, 1, port) + b"".join(
+        bytes([len(label)]) + label.encode() for label in target.split(".")) + b"\0"
+
+    def answer(question):
+        if b"_submission\x04_tcp" not in question:
+            return refusal(3)(question)
+        end = question.index(b"\0", 12) + 5
+        record = b"\xc0\x0c" + struct.pack(">HHIH", 33, 1, 60, len(data)) + data
+        return question[:2] + struct.pack(">HHHHH", 0x8180, 1, 1, 0, 0) + question[12:end] + record
+
+    return answer
+
+
+@needs_mounts
+@pytest.mark.parametrize("domain, target, keys, good", [
+    ("example.test", "smtp.example.test", {}, True),
+    ("smarthost.test", "mx.smarthost.test", {}, True),
+    ("smarthost.test", "mx.provider.test", {}, True),
+    ("another.test", "smtp.example.test", {}, False),
+    ("le.test", "smtp.example.test", {}, False),
+    ("another.test", "smtp.example.test", {"tls_host": "smtp.example.test"}, True),
+], ids=["server-in-domain", "domain", "domain-elsewhere", "T07-server-elsewhere", "T07-like-the-domain", "tls_host"])
+def test_T07_names_of_a_service(sandbox, smarthost, domain, target, keys, good):
+    """T-07: the DNS may be forged; what it leads to has to be the domain's, or lie in it (RFC 7817)."""
+    server = smarthost()
+    sandbox.configure(server, host="srv:" + domain, port=None, **keys)
+    files = {"resolv.conf": "nameserver %s\n" % OWN_LOOPBACK, "hosts": "127.0.0.1 localhost %s\n" % target}
+    with Resolver(service(server.port, target)):
+        child = with_etc(sandbox, files, sandbox.program(), "-t")
+        assert child.communicate(MESSAGE.encode(), timeout=30) == (b"", b"") and child.returncode == 0
+    assert (len(server.messages), len(sandbox.entries())) == ((1, 0) if good else (0, 1))
+    assert len(server.connections) == 1
+    no_secret_before_tls(server)
 
 
 # --- addresses -----------------------------------------------------------

@@ -52,6 +52,16 @@ def test_N25_end_in_place_of_an_answer(sandbox, mail, stage, options, end):
     no_secret_before_tls(server)
 
 
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ("PIPELINING", "CHUNKING")], ids=["DATA", "BDAT"])
+@pytest.mark.parametrize("end", [CLOSE, "421 4.7.0 too many errors"], ids=["close", "421"])
+def test_N25_end_behind_the_refusal_of_all(sandbox, mail, extensions, end):
+    """N-25, N-28: everybody was refused for good before the server went: that is told, and nothing waits."""
+    script = {"RCPT": "550 5.1.1 unknown", "DATA": [end, CLOSE], "BDAT:LAST": [end, CLOSE]}
+    mail(script=script, account=FAST, extensions=extensions)
+    sandbox.run("-t").failed(67)
+    assert sandbox.entries() == [] and len(sandbox.failed()) == 1
+
+
 @pytest.mark.parametrize("stage", ["GREETING", "EHLO", "STARTTLS", "EHLO:TLS", "AUTH:DONE", "MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("end", [CLOSE, RST], ids=repr)
 def test_N25_end_behind_an_answer(sandbox, mail, stage, end):

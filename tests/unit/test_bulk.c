@@ -134,6 +134,30 @@ static void the_window_is_filled_when_most_of_it_has_landed(void **state)
 	load_done(&load);
 }
 
+/* Five messages of 60,000 octets would be more than 256 KiB. */
+static void the_window_has_room_for_few_octets(void **state)
+{
+#define L "< BDAT 60000 LAST", "octets 60000"
+	static char text[60000];
+	struct load load;
+
+	(void)state;
+	load_init(&load, 5);
+	memset(text, 'x', sizeof(text));
+	memcpy(text + sizeof(text) - 2, "\r\n", 2);
+	for (size_t i = 0; i < load.count; i++)
+		load.contents[i].body = (struct slice){text, sizeof(text)};
+	load_play(&load, 10,
+		SCRIPT(CHUNKED, M(0), R(0), L, "< RSET", M(1), R(1), L, "< RSET", M(2), R(2), L,
+			"< RSET", M(3), R(3), L, "idle", "> 250 a", "> 250 b", "> 250 c", "< RSET",
+			M(4), R(4), L, "> 250 r", "> 250 a", "> 250 b", "> 250 c", "> 250 r",
+			"> 250 a", "> 250 b", "> 250 c", "> 250 r", "> 250 a", "> 250 b", "> 250 c",
+			"> 250 r", "> 250 a", "> 250 b", "> 250 c", "< QUIT", "end"));
+	assert_load(&load, "DDDDD");
+	load_done(&load);
+#undef L
+}
+
 static void an_error_touches_its_own_message_alone(void **state)
 {
 	struct load load;
@@ -287,6 +311,7 @@ int main(void)
 		cmocka_unit_test(whole_transactions_share_a_flight),
 		cmocka_unit_test(the_window_is_kept),
 		cmocka_unit_test(the_window_is_filled_when_most_of_it_has_landed),
+		cmocka_unit_test(the_window_has_room_for_few_octets),
 		cmocka_unit_test(an_error_touches_its_own_message_alone),
 		cmocka_unit_test(a_lost_connection_leaves_the_window_in_doubt),
 		cmocka_unit_test(a_closing_server_leaves_no_doubt),

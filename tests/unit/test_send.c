@@ -92,6 +92,25 @@ static void a_whole_message_for_nobody_is_delivered_to_nobody(void **state)
 	run_done(&run);
 }
 
+/* The server that refuses everybody and hangs up has answered all the same. */
+static void refusals_count_although_the_connection_is_lost(void **state)
+{
+	struct run run;
+
+	(void)state;
+	play_small(&run, TO("bob@x.example"),
+		SCRIPT(PIPELINED, FROM, BOB, "< DATA", "> 250 a", "> 550 5.1.1 no"));
+	assert_true(run.sent);
+	assert_states(&run, "F");
+	run_done(&run);
+	play_small(&run, TO("bob@x.example"),
+		SCRIPT(CHUNKED, FROM, BOB, "~ BDAT 21 LAST", "octets 21", "< QUIT", "> 250 a",
+			"> 550 5.1.1 no", "> 421 too many errors", "end"));
+	assert_true(run.sent);
+	assert_states(&run, "F");
+	run_done(&run);
+}
+
 /* A refusal at each step, pipelined: the states, the exit code, and the fate. */
 static void refusals_of_the_whole_are_told(void **state)
 {
@@ -160,6 +179,8 @@ static void refusals_of_the_whole_are_told(void **state)
 			"S", EX_PROTOCOL, FATE_UNCERTAIN, 0},
 		{SCRIPT(CHUNKED, FROM, BOB, "~ BDAT 21 LAST", "octets 21"), "S", EX_TEMPFAIL,
 			FATE_UNCERTAIN, 0},
+		{SCRIPT(CHUNKED, FROM, BOB, "~ BDAT 21 LAST", "octets 21", "> 250 a"), "S",
+			EX_TEMPFAIL, FATE_UNCERTAIN, 0},
 		{SCRIPT(CHUNKED, FROM, BOB, "~ BDAT 21 LAST", "octets 21", "> 250 a", "> 250 b"),
 			"S", EX_TEMPFAIL, FATE_UNCERTAIN, 0},
 		{SCRIPT(CHUNKED, FROM, BOB, "~ BDAT 21 LAST", "octets 21", "> 550 no", "> 503 x"),
@@ -631,6 +652,7 @@ int main(void)
 		cmocka_unit_test(partial_refusals_concern_their_recipient_alone),
 		cmocka_unit_test(all_refused_and_354_gets_a_lone_dot),
 		cmocka_unit_test(a_whole_message_for_nobody_is_delivered_to_nobody),
+		cmocka_unit_test(refusals_count_although_the_connection_is_lost),
 		cmocka_unit_test(refusals_of_the_whole_are_told),
 		cmocka_unit_test(older_doubt_stays_until_an_answer),
 		cmocka_unit_test(dots_are_doubled_wherever_a_piece_begins),
