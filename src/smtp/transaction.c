@@ -9,8 +9,9 @@
 #include "smtp/payload.h"
 
 enum {
-	COMMAND_MAX = 8192,  /* octets of one command; addresses are far shorter */
-	FLIGHT_FULL = 32768, /* octets of commands before their replies are read */
+	COMMAND_MAX = 8192,     /* octets of one command; addresses are far shorter */
+	FLIGHT_FULL = 32768,    /* octets of commands before their replies are read */
+	RECIPIENTS_TAKEN = 100, /* by any server at once, RFC 5321 section 4.5.3.1.8 */
 	/* Kept back for what follows the server's word: its note for each recipient, the log. */
 	SPARE_OCTETS = 65536,
 	SPARE_FOR_RECIPIENT = 1024,
@@ -330,6 +331,9 @@ void transaction_put_quit(struct transaction *t)
 	struct smtp_session *s = t->session;
 
 	if (!t->may_quit || !s->caps.pipelining || s->quit_sent)
+		return;
+	/* Some of so many may have to come in another transaction: their replies tell. */
+	if (t->answered < t->count && t->count > RECIPIENTS_TAKEN)
 		return;
 	for (size_t i = 0; i < t->count; i++)
 		if (t->group[i]->state == ATTEMPT_AGAIN)

@@ -196,6 +196,16 @@ def test_C13_two_thousand_recipients_split_by_the_server(sandbox, mail):
     assert len(server.connections) == 1
 
 
+def test_V06_too_many_when_the_message_came_along(sandbox, mail):
+    """No QUIT goes with so many: the rest follows by the same login."""
+    server = mail(rcpt_max=100, extensions=("PIPELINING", "CHUNKING"))
+    names = ["user%04d@x.test" % n for n in range(150)]
+    sandbox.run(*names, stdin=HEAD + "\nx\n").ok()
+    assert [r for m in server.messages for r in m.recipients] == names
+    assert len(server.connections) == 1
+    sandbox.nothing_stored()
+
+
 def test_V06_limits_are_known_beforehand(sandbox, mail):
     """With LIMITS the split needs no refusal (RFC 9422)."""
     server = mail(rcpt_max=100, extensions=("PIPELINING", "LIMITS RCPTMAX=100"))
