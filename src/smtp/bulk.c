@@ -56,6 +56,7 @@ static bool fits(const struct smtp_session *s, const struct sending *g)
 
 	return s->caps.pipelining && s->caps.domain_max == 0 && g->count <= rcpt_max &&
 	       g->count <= BULK_RECIPIENTS_MAX && !transaction_left_doubt(g->mail) &&
+	       !transaction_lacks_form(s, g->mail) &&
 	       (!is_chunked(s) || content_octets(g->mail->content) <= TRANSACTION_WHOLE_MAX);
 }
 

@@ -27,6 +27,7 @@ struct smtp_session {
 	int64_t body_limit_ms; /* deadline of the message being written */
 	uint64_t mails;        /* transactions of this connection */
 	bool without_options;  /* the server refused MAIL for its optional parameters */
+	bool without_8bitmime; /* BODY=8BITMIME was among those */
 	bool without_dsn;      /* it refused RCPT for them */
 	bool without_chunking; /* it offered CHUNKING and does not know BDAT */
 };

@@ -103,6 +103,13 @@ void sending_next(struct sending *g, struct smtp_session *s, struct transaction 
 	t->may_quit = g->may_quit && count == open;
 }
 
+static bool fit_again(struct smtp_session *s, struct smtp_mail *mail, struct error *err)
+{
+	mail->was_fit_again = true;
+	s->caps.eight_bit_mime = false;
+	return mail->fit_again(mail->fit_context, err);
+}
+
 bool sending_run(struct sending *g, struct smtp_session *s, struct error *err)
 {
 	bool goes_well = true;
@@ -111,6 +118,7 @@ bool sending_run(struct sending *g, struct smtp_session *s, struct error *err)
 		CLEANUP(transaction_done) struct transaction t = {0};
 
 		if (!session_ready(s, err) ||
+			(transaction_lacks_form(s, g->mail) && !fit_again(s, g->mail, err)) ||
 			!command_check(&s->caps, g->mail, tls_is_on(s->stream), s->peer, err))
 			return false;
 		sending_next(g, s, &t);

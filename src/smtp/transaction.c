@@ -145,6 +145,17 @@ static bool refuses_parameters(const struct reply *r)
 	return r->code == 555 || r->code == 504 || r->code == 501;
 }
 
+static bool is_8bit(const struct content *c)
+{
+	return c->has_8bit || c->head_has_8bit;
+}
+
+bool transaction_lacks_form(const struct smtp_session *s, const struct smtp_mail *mail)
+{
+	return s->without_8bitmime && mail->fit_again && !mail->was_fit_again &&
+	       is_8bit(mail->content);
+}
+
 static void take_mail(struct transaction *t)
 {
 	struct smtp_session *s = t->session;
@@ -158,6 +169,7 @@ static void take_mail(struct transaction *t)
 	s->needs_rset = true;
 	if (t->has_options && refuses_parameters(&s->reply)) {
 		s->without_options = true;
+		s->without_8bitmime = s->without_8bitmime || is_8bit(t->mail->content);
 		t->try_again = true;
 		return;
 	}

@@ -71,6 +71,9 @@ struct transaction {
  */
 bool transaction_left_doubt(const struct smtp_mail *mail);
 
+/** True where the server refused BODY=8BITMIME, and the content still is what needs it. */
+bool transaction_lacks_form(const struct smtp_session *s, const struct smtp_mail *mail);
+
 /** Prepares a transaction for a group. Takes ownership of the list. */
 void transaction_init(struct transaction *t, struct smtp_session *s, struct smtp_mail *mail,
 	struct attempt **group, size_t count);

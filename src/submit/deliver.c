@@ -325,43 +325,63 @@ static bool head_is_utf8(const struct content *c)
 	return !head.is_full && text_is_utf8(slice_upto(buf_slice(&head), end));
 }
 
-bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
-	struct smtp_mail *mail, struct deliver_fitted *out, struct error *err)
+/* Puts a content in place that the server takes, as it stands now. */
+static bool fit(struct deliver_fitted *f, struct error *err)
 {
 	static const enum transform_policy policies[] = {
 		[LONG_LINES_ENCODE] = TRANSFORM_ENCODE,
 		[LONG_LINES_PASS] = TRANSFORM_PASS,
 		[LONG_LINES_REFUSE] = TRANSFORM_REFUSE,
 	};
-	const struct smtp_caps *caps = smtp_caps(d->session);
+	const struct smtp_caps *caps = smtp_caps(f->deliverer->session);
+	struct smtp_mail *mail = f->mail;
 	const char *tmpdir = getenv("TMPDIR");
 	struct transform_wants wants = {
 		.has_8bitmime = caps->eight_bit_mime,
-		.has_smtputf8 = caps->smtputf8 &&
-				(!mail->content->head_has_8bit || head_is_utf8(mail->content)),
+		.has_smtputf8 = caps->smtputf8 && caps->eight_bit_mime &&
+				(!f->original->head_has_8bit || head_is_utf8(f->original)),
 		.has_binarymime = caps->chunking && caps->binary_mime,
-		.long_lines = policies[long_lines],
+		.long_lines = policies[f->long_lines],
 	};
 	size_t count = 0;
 
-	out->is_on = false;
-	if (!fill_demands(d, mail->envelope, &mail->demands, err))
-		return false;
-	if (spill_dir)
-		wants.spill_dirs[count++] = spill_dir;
+	mail->content = f->original;
+	if (f->spill_dir)
+		wants.spill_dirs[count++] = f->spill_dir;
 	if (tmpdir && tmpdir[0] == '/')
 		wants.spill_dirs[count++] = tmpdir;
 	wants.spill_dirs[count] = "/var/tmp";
-	out->is_on = transform_needed(mail->content, &wants);
-	if (out->is_on && !transform_content(mail->content, &wants, &out->transformed, err)) {
-		out->is_on = false;
-		return false;
+	if (transform_needed(f->original, &wants)) {
+		if (!transform_content(f->original, &wants, &f->transformed, err))
+			return false;
+		f->is_on = true;
+		mail->content = &f->transformed.content;
 	}
-	if (out->is_on)
-		mail->content = &out->transformed.content;
-	if (mail->content->head_has_8bit && wants.has_smtputf8)
-		mail->needs_smtputf8 = true;
+	mail->needs_smtputf8 =
+		f->needs_smtputf8 || (mail->content->head_has_8bit && wants.has_smtputf8);
 	return true;
+}
+
+static bool fit_again(void *context, struct error *err)
+{
+	deliver_unfit(context);
+	return fit(context, err);
+}
+
+bool deliver_fit(const struct deliverer *d, enum long_lines long_lines, const char *spill_dir,
+	struct smtp_mail *mail, struct deliver_fitted *out, struct error *err)
+{
+	*out = (struct deliver_fitted){
+		.deliverer = d,
+		.long_lines = long_lines,
+		.spill_dir = spill_dir,
+		.mail = mail,
+		.original = mail->content,
+		.needs_smtputf8 = mail->needs_smtputf8,
+	};
+	mail->fit_again = fit_again;
+	mail->fit_context = out;
+	return fill_demands(d, mail->envelope, &mail->demands, err) && fit(out, err);
 }
 
 void deliver_unfit(struct deliver_fitted *fitted)

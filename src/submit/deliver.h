@@ -42,6 +42,13 @@ bool deliver_open(const struct account *account, const struct deliver_mode *mode
 struct deliver_fitted {
 	struct transformed transformed;
 	bool is_on;
+	/* What it was made of, to make it again for less than the server had promised. */
+	const struct deliverer *deliverer;
+	enum long_lines long_lines;
+	const char *spill_dir;
+	struct smtp_mail *mail;
+	const struct content *original;
+	bool needs_smtputf8; /* whatever the content */
 };
 
 /**
