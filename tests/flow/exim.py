@@ -295,6 +295,11 @@ class Exim(Server):
         assert len(lines) == count, lines
         return [dict(word.split("=", 1) for word in line.split(" ") if "=" in word) for line in lines]
 
+    def empty(self):
+        """What a test did not wait for does not arrive in the next one."""
+        self.wait(lambda: len(self.log_lines(" Completed")) >= len(self.log_lines(" <= ")), "all to be delivered")
+        super().empty()
+
     def sessions(self):
         """How many there were since empty(), all of them over."""
         begun = len(self.log_lines(" SMTP connection from [127.0.0.1] (TCP/IP connection count"))
