@@ -14,6 +14,7 @@
 struct name_question {
 	const char *host;
 	char port[8];
+	int family;
 };
 
 struct name_answer {
@@ -22,12 +23,16 @@ struct name_answer {
 	struct address_list list;
 };
 
-static int ask_resolver(const char *host, const char *port, int flags, struct address_list *list)
+static int ask_resolver(
+	const char *host, const char *port, int family, int flags, struct address_list *list)
 {
 	/* No AI_ADDRCONFIG: it hides addresses of the loopback, and those of a
 	 * network that comes up meanwhile. */
 	const struct addrinfo hints = {
-		.ai_flags = AI_NUMERICSERV | flags, .ai_socktype = SOCK_STREAM};
+		.ai_flags = AI_NUMERICSERV | flags,
+		.ai_family = family,
+		.ai_socktype = SOCK_STREAM,
+	};
 	struct addrinfo *found = NULL;
 	int failure = getaddrinfo(host, port, &hints, &found);
 
@@ -52,7 +57,7 @@ static size_t answer_question(const void *question, void *answer, size_t space)
 	static struct name_answer a;
 
 	a = (struct name_answer){0};
-	a.failure = ask_resolver(q->host, q->port, 0, &a.list);
+	a.failure = ask_resolver(q->host, q->port, q->family, 0, &a.list);
 	a.cause = errno;
 	if (sizeof(a) > space)
 		return 0;
@@ -109,25 +114,42 @@ bool address_list_literal(const char *host, uint16_t port, struct address_item *
 	memcpy(bare, text.ptr, text.len);
 	bare[text.len] = '\0';
 	snprintf(digits, sizeof(digits), "%u", port);
-	if (ask_resolver(bare, digits, AI_NUMERICHOST, &list) != 0 || list.count == 0)
+	if (ask_resolver(bare, digits, AF_UNSPEC, AI_NUMERICHOST, &list) != 0 || list.count == 0)
 		return false;
 	*out = list.items[0];
 	return true;
 }
 
+static bool has_addresses(const void *answer, size_t octets)
+{
+	const struct name_answer *a = answer;
+
+	return octets == sizeof(*a) && a->failure == 0 && a->list.count > 0;
+}
+
+/* Some resolvers drop questions for IPv6 addresses, and the system's waits for both kinds: those
+ * of IPv4 are asked for alone as well where it takes its time. */
 static bool look_up(const char *host, uint16_t port, int64_t deadline_ms, struct address_list *out,
 	struct error *err)
 {
-	struct name_question question = {.host = host};
-	struct name_answer answer;
-	size_t got = 0;
+	struct name_question both = {.host = host, .family = AF_UNSPEC};
+	struct name_answer answers[2];
+	size_t got = 0, winner;
 
-	snprintf(question.port, sizeof(question.port), "%u", port);
-	if (!lookup_run(answer_question, &question, &answer, sizeof(answer), &got, host,
-		    deadline_ms, err))
-		return false;
-	if (got != sizeof(answer))
+	snprintf(both.port, sizeof(both.port), "%u", port);
+
+	struct name_question ipv4 = both;
+	const struct lookup_question questions[] = {{&both, &answers[0]}, {&ipv4, &answers[1]}};
+
+	ipv4.family = AF_INET;
+	if (!lookup_race(answer_question, questions, sizeof(answers[0]), has_addresses, deadline_ms,
+		    &winner, &got))
+		return lookup_silence(host, err);
+	if (got != sizeof(answers[0]))
 		return error_set(err, EX_NOHOST, "looking up '%.255s' broke off", host);
+
+	const struct name_answer answer = answers[winner];
+
 	if (answer.failure != 0)
 		return error_set(err, EX_NOHOST, "cannot look up '%.255s': %s", host,
 			answer.failure == EAI_SYSTEM ? strerror(answer.cause)

@@ -13,6 +13,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 
+/* The second question is asked where the first has no answer in this time. */
+enum { HEAD_START_MS = 500 };
+
 _Noreturn static void be_child(
 	lookup_fn *ask, const void *question, size_t space, int out, int64_t deadline_ms)
 {
@@ -34,65 +37,116 @@ _Noreturn static void be_child(
 	_exit(0);
 }
 
-/* Reads up to the end of the pipe or the deadline. */
-static bool read_answer(int fd, char *answer, size_t space, size_t *got, int64_t deadline_ms)
+/* A child that is asked something, and what it has answered. */
+struct asked {
+	pid_t child;
+	int fd; /* -1: it has ended */
+	char *answer;
+	size_t space, have;
+};
+
+/* Where no process can be had the question is asked here. */
+static void begin(struct asked *a, lookup_fn *ask, const struct lookup_question *question,
+	size_t space, int64_t deadline_ms)
 {
-	size_t have = 0;
+	int ends[2];
 
-	for (;;) {
-		struct pollfd place = {.fd = fd, .events = POLLIN};
-		int left_ms = clock_left_ms(deadline_ms);
-		int ready = poll(&place, 1, left_ms);
-
-		if (ready == 0 && left_ms == 0)
-			return false;
-		if (ready <= 0) {
-			if (ready < 0 && errno != EINTR)
-				return false;
-			continue;
-		}
-
-		ssize_t count = have < space ? read(fd, answer + have, space - have) : 0;
-
-		if (count == 0) {
-			*got = have;
-			return have > 0;
-		}
-		if (count > 0)
-			have += (size_t)count;
-		else if (errno != EINTR)
-			return false;
+	*a = (struct asked){.child = -1, .fd = -1, .answer = question->answer, .space = space};
+	if (pipe2(ends, O_CLOEXEC) == 0) {
+		a->child = fork();
+		if (a->child == 0)
+			be_child(ask, question->text, space, ends[1], deadline_ms);
+		(void)close(ends[1]);
+		a->fd = ends[0];
 	}
+	if (a->child >= 0)
+		return;
+	fd_close(&a->fd);
+	a->have = ask(question->text, a->answer, space);
+}
+
+/* Reads what is there. */
+static void take(struct asked *a)
+{
+	ssize_t count =
+		a->have < a->space ? read(a->fd, a->answer + a->have, a->space - a->have) : 0;
+
+	if (count > 0)
+		a->have += (size_t)count;
+	else if (count == 0 || errno != EINTR)
+		fd_close(&a->fd);
+}
+
+/* Ends the child, whether it has answered or not. */
+static void end(struct asked *a)
+{
+	if (a->fd >= 0 && a->child > 0)
+		(void)kill(a->child, SIGKILL);
+	fd_close(&a->fd);
+	while (a->child > 0 && waitpid(a->child, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	a->child = -1;
+}
+
+/* Waits until one of them has ended that had not, or the deadline. */
+static void wait_for_one(struct asked asked[2], int64_t deadline_ms)
+{
+	struct pollfd places[] = {
+		{.fd = asked[0].fd, .events = POLLIN}, {.fd = asked[1].fd, .events = POLLIN}};
+
+	while (asked[0].fd == places[0].fd && asked[1].fd == places[1].fd) {
+		int left_ms = clock_left_ms(deadline_ms);
+		int ready = poll(places, 2, left_ms);
+
+		if ((ready == 0 && left_ms == 0) || (ready < 0 && errno != EINTR))
+			return;
+		for (size_t i = 0; i < 2 && ready > 0; i++)
+			if (places[i].revents != 0)
+				take(&asked[i]);
+	}
+}
+
+static bool has_answered(const struct asked *a)
+{
+	return a->fd < 0 && a->have > 0;
+}
+
+bool lookup_race(lookup_fn *ask, const struct lookup_question questions[2], size_t space,
+	lookup_good_fn *is_good, int64_t deadline_ms, size_t *winner, size_t *got)
+{
+	struct asked asked[2] = {[1] = {.fd = -1}};
+	int64_t head_start = clock_earlier(deadline_ms, clock_deadline(HEAD_START_MS));
+
+	begin(&asked[0], ask, &questions[0], space, deadline_ms);
+	if (asked[0].fd >= 0)
+		wait_for_one(asked, questions[1].text ? head_start : deadline_ms);
+	if (asked[0].fd >= 0 && questions[1].text)
+		begin(&asked[1], ask, &questions[1], space, deadline_ms);
+	while (asked[0].fd >= 0 && clock_left_ms(deadline_ms) > 0 &&
+		!(has_answered(&asked[1]) && is_good(asked[1].answer, asked[1].have)))
+		wait_for_one(asked, deadline_ms);
+	*winner = has_answered(&asked[0]) || !has_answered(&asked[1]) ? 0 : 1;
+	*got = asked[*winner].have;
+
+	bool is_answered = has_answered(&asked[*winner]);
+
+	end(&asked[0]);
+	end(&asked[1]);
+	return is_answered;
 }
 
 bool lookup_run(lookup_fn *ask, const void *question, void *answer, size_t space, size_t *got,
 	const char *name, int64_t deadline_ms, struct error *err)
 {
-	int ends[2];
-	pid_t child = -1;
+	const struct lookup_question questions[2] = {{question, answer}};
+	size_t winner;
 
-	if (pipe2(ends, O_CLOEXEC) == 0) {
-		child = fork();
-		if (child == 0)
-			be_child(ask, question, space, ends[1], deadline_ms);
-		(void)close(ends[1]);
-		if (child < 0)
-			(void)close(ends[0]);
-	}
-	if (child < 0) {
-		*got = ask(question, answer, space);
-		return true;
-	}
+	return lookup_race(ask, questions, space, NULL, deadline_ms, &winner, got) ||
+	       lookup_silence(name, err);
+}
 
-	bool answered = read_answer(ends[0], answer, space, got, deadline_ms);
-
-	(void)close(ends[0]);
-	if (!answered)
-		(void)kill(child, SIGKILL);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		continue;
-	if (!answered)
-		return error_set(err, EX_NOHOST,
-			"looking up '%s' brought no answer: is there a network?", name);
-	return true;
+bool lookup_silence(const char *name, struct error *err)
+{
+	return error_set(
+		err, EX_NOHOST, "looking up '%s' brought no answer: is there a network?", name);
 }

@@ -145,6 +145,28 @@ def test_N01_N02_names_that_are_not_found(sandbox, answer):
 
 
 @needs_mounts
+def test_N02_no_answer_about_addresses_of_ipv6(sandbox, smarthost):
+    """Some resolvers drop such questions; those of IPv4 are known all the same."""
+    def answer(question):
+        end = question.index(b"\0", 12) + 5
+        if question[end - 4:end - 2] != b"\0\x01":
+            return None
+        record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton("127.0.0.1")
+        return question[:2] + struct.pack(">HHHHH", 0x8180, 1, 1, 0, 0) + question[12:end] + record
+
+    server = smarthost()
+    sandbox.configure(server, host="smtp.example.test", tls_host="localhost")
+    with Resolver(answer):
+        child = with_etc(
+            sandbox, {"resolv.conf": "nameserver %s\noptions timeout:30 attempts:5\n" % OWN_LOOPBACK, **NO_HOSTS},
+            sandbox.program(), "-t")
+        out, err = child.communicate(MESSAGE.encode(), timeout=30)
+    assert (child.returncode, out, err) == (0, b"", b"")
+    assert server.message.recipients == ["bob@example.net"]
+    sandbox.nothing_stored()
+
+
+@needs_mounts
 @pytest.mark.parametrize("host", ["smtp.nowhere.test", "192.0.2.1", "srv:nowhere.test"])
 def test_N01_N05_no_network(sandbox, host):
     """N-01, N-05: no interface at all, no resolv.conf worth the name; an address says "unreachable"."""
