@@ -215,8 +215,21 @@ static bool open_host(
 	return smtp_open(p, &d->session, err);
 }
 
+/* Tells of the hosts that were tried before as well; both texts are clean. */
+static bool tell_all(const struct buf *before, struct error *err)
+{
+	char last[sizeof(err->text)];
+
+	if (before->len == 0)
+		return false;
+	memcpy(last, err->text, sizeof(last));
+	snprintf(err->text, sizeof(err->text), "%.600s; %.400s", buf_text(before), last);
+	return false;
+}
+
 static bool open_any(struct deliverer *d, bool in_queue_run, struct error *err)
 {
+	CLEANUP(buf_done) struct buf before = BUF(600);
 	int wait_ms = d->account->connect_timeout_ms;
 
 	if (wait_ms == 0)
@@ -235,10 +248,11 @@ static bool open_any(struct deliverer *d, bool in_queue_run, struct error *err)
 			return true;
 		if (err->exit_code == EX_NOPERM)
 			error_prefix(err, "account %s", d->account->name);
-		if (!is_worth_next(err))
-			return false;
+		if (!is_worth_next(err) || i + 1 == list.count)
+			break;
+		buf_printf(&before, "%s%s", before.len > 0 ? "; " : "", err->text);
 	}
-	return false;
+	return tell_all(&before, err);
 }
 
 bool deliver_open(const struct account *account, const struct deliver_mode *mode,

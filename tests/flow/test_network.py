@@ -242,6 +242,16 @@ def test_N04_N05_several_dead_hosts(sandbox):
     assert sandbox.entry().pending == ["bob@example.net"]
 
 
+def test_N05_each_host_is_told_of(sandbox):
+    """I8: which hosts were tried, and what became of each."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        sandbox.configure(port_alone(nobody.getsockname()[1]), host="127.0.0.1, 127.0.0.2")
+        result = sandbox.run("check", program="pillarbox", stdin=None)
+    assert result.rc == 75
+    assert result.text.index("127.0.0.1:") < result.text.index("127.0.0.2:")
+
+
 def test_N03_black_hole_of_ipv6(sandbox, mail):
     """N-03: the other address serves long before the limit, which silence of the first would take up."""
     server = mail(account={"connect_timeout": "20s", "timeout": "20s"})
