@@ -383,8 +383,8 @@ def test_C89_rebuild_aliases(sandbox, mail, args):
 REFUSALS = [
     ({"AUTH:DONE": "535 5.7.8 no such luck"}, 77, "no such luck"),
     ({"AUTH": "534 5.7.9 weak"}, 77, "weak"),
-    ({"MAIL": "550 5.7.1 not your address"}, None, "not your address"),
-    ({"MAIL": "553 5.7.1 sender not owned"}, None, "sender not owned"),
+    ({"MAIL": "550 5.7.1 not this address"}, 69, "<ann@example.test>: 550 5.7.1 not this address"),
+    ({"MAIL": "553 5.7.1 sender not owned"}, 77, "<ann@example.test>: 553 5.7.1 sender not owned"),
     ({"RCPT": "550 5.1.1 no such user"}, 67, "no such user"),
     ({"DATA": "554 5.6.0 no content"}, None, "no content"),
     ({"FINAL": "554 5.6.0 looks like spam"}, 65, "looks like spam"),
