@@ -158,7 +158,8 @@ static enum fate fate_of(enum smtp_phase phase, int code)
 }
 
 /* who  whom the refusal is about, with what parts it from the server's words */
-static bool refused(struct smtp_session *s, enum smtp_phase phase, const char *who, struct error *err)
+static bool refused(
+	struct smtp_session *s, enum smtp_phase phase, const char *who, struct error *err)
 {
 	const struct reply *r = &s->reply;
 	CLEANUP(buf_done) struct buf words = BUF(4096);
