@@ -66,6 +66,9 @@ struct spool_name {
 bool spool_list(struct spool *s, bool failed, struct spool_name **names, size_t *count,
 	struct error *err) NODISCARD;
 
+/** The time of arrival, in seconds since 1970, that an id begins with. */
+int64_t spool_arrival(const char *id);
+
 /**
  * Finds the one entry, in the queue or in failed/, whose id is `prefix` or
  * begins with it; the case of letters does not matter.
