@@ -117,6 +117,8 @@ bool dialogue_read(
 		return false;
 	}
 	reply_clear(&s->reply);
+	/* What the server may have taken already is not to be sent twice. */
+	stream_set_patient(s->stream, phase == PHASE_FINAL);
 	while (!is_last) {
 		struct slice line;
 		char place[64];

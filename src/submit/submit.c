@@ -390,8 +390,9 @@ static bool queue_first(struct submission_run *r, bool runs, struct error *err)
 }
 
 /* From the end of the input on, the message is secured before the process
- * gives way to a signal (contract C80); it has its outcome soon after, and the
- * signals stay held so that the caller hears of that. */
+ * gives way to a signal (contract C80): it has its outcome soon after, or a
+ * wait for the server ends and it is queued. The signals stay held so that the
+ * caller hears of that. */
 static void hold_signals(void)
 {
 	sigset_t set;
