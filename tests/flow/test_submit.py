@@ -476,6 +476,20 @@ def test_C66_queue_unwritable_sends_directly(sandbox, mail):
     assert len(server.messages) == 1
 
 
+def test_C66_a_part_is_served_and_the_queue_unwritable(sandbox, mail):
+    """The words name those who do not have the message."""
+    server = mail(rcpt_max=1, extensions=("PIPELINING", "LIMITS RCPTMAX=1"),
+                  script={"RCPT:carl@example.net": "451 4.3.0 later",
+                          "RCPT:dora@example.net": "451 4.3.0 later"})
+    os.makedirs(os.path.join(sandbox.state_home, "pillarbox"))
+    with open(sandbox.queue, "wb"):
+        pass
+    result = sandbox.run("bob@example.net", "carl@example.net", "dora@example.net").failed(73, 75)
+    assert "1 of 3 recipients" in result.text
+    assert "send it again to <carl@example.net>, <dora@example.net> alone" in result.text
+    assert [r for m in server.messages for r in m.recipients] == ["bob@example.net"]
+
+
 def test_C66_neither_server_nor_queue(sandbox, mail):
     server = mail(script={"MAIL": "451 4.3.0 later"})
     os.makedirs(os.path.join(sandbox.state_home, "pillarbox"))
