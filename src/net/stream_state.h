@@ -30,7 +30,7 @@ struct stream {
 	bool flight_is_cut; /* the flight passed its ceiling */
 	bool is_dead;
 	bool is_patient; /* waits on although a signal is held */
-	bool has_sent; /* since the last wait */
+	bool has_sent;   /* since the last wait */
 	unsigned waits;
 	struct error cause; /* of death */
 };

@@ -341,7 +341,7 @@ def test_C80_signal_behind_the_end_of_input(sandbox, mail, stage, name):
 
 @pytest.mark.parametrize("stage", ["EHLO", "MAIL", "DATA"])
 @pytest.mark.parametrize("name", ["HUP", "INT", "TERM"])
-def test_C33_a_signal_ends_the_wait_for_a_silent_server(sandbox, mail, stage, name):
+def test_C80_a_signal_ends_the_wait_for_a_silent_server(sandbox, mail, stage, name):
     """C80: behind the end of input the message is secured, and nobody waits out the time limit."""
     gate = threading.Event()
     server = mail(script={stage: until(gate)}, account={"timeout": "1h", "connect_timeout": "1h"})
