@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +128,41 @@ static void become(const struct process *p, char **environment, const int theirs
 	if (write(failure, &cause, sizeof(cause)) < 0)
 		_exit(126);
 	_exit(127);
+}
+
+/* --- looking up ----------------------------------------------------------- */
+
+static int look_at(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno;
+	return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : EACCES;
+}
+
+int process_look_up(const char *program)
+{
+	const char *path = getenv("PATH");
+	int cause = ENOENT;
+
+	if (strchr(program, '/'))
+		return look_at(program);
+	/* What the C library takes for an unset PATH. */
+	for (path = path ? path : "/bin:/usr/bin"; path; path = strchr(path, ':')) {
+		CLEANUP(buf_done) struct buf file = BUF(PATH_MAX);
+		int len, seen;
+
+		path += *path == ':';
+		len = (int)strcspn(path, ":");
+		/* An empty part of PATH is the current directory. */
+		buf_printf(&file, "%.*s%s%s", len, path, len > 0 ? "/" : "", program);
+		seen = look_at(buf_text(&file));
+		if (seen == 0)
+			return 0;
+		cause = seen == EACCES ? seen : cause;
+	}
+	return cause;
 }
 
 /* --- starting ------------------------------------------------------------- */

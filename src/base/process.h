@@ -43,5 +43,11 @@ struct process_end {
  */
 bool process_run(const struct process *p, struct process_end *out, struct error *err) NODISCARD;
 
+/**
+ * Returns 0 when a program of this name can be started, else the errno with
+ * which execvp() would fail. Looks it up in PATH as that does.
+ */
+int process_look_up(const char *program);
+
 /** Adds "exit status 3", "signal 9 (Killed)", "ran longer than 30 s" … to out. */
 void process_explain(struct buf *out, const struct process *p, const struct process_end *end);

@@ -220,17 +220,18 @@ static int retry(struct outbox *outbox, const struct call *call)
 
 static const struct action {
 	const char *name;
+	bool takes_ids;
 	int (*act)(struct outbox *outbox, const struct call *call);
 	const char *usage;
 	const char *help;
 } actions[] = {
-	{"list", list, "[--json]", "what waits and what failed; the default"},
-	{"show", show, "ID", "envelope and message"},
-	{"run", run, "[--account NAME] [--every 5m] [--json]", "try what is due"},
-	{"retry", retry, "ID... | --all", "try these now, failed ones too"},
-	{"hold", hold, "ID...", "no further attempts until released"},
-	{"release", release, "ID...", "end hold"},
-	{"delete", delete, "ID...", "remove for good"},
+	{"list", false, list, "[--json]", "what waits and what failed; the default"},
+	{"show", true, show, "ID", "envelope and message"},
+	{"run", false, run, "[--account NAME] [--every 5m] [--json]", "try what is due"},
+	{"retry", true, retry, "ID... | --all", "try these now, failed ones too"},
+	{"hold", true, hold, "ID...", "no further attempts until released"},
+	{"release", true, release, "ID...", "end hold"},
+	{"delete", true, delete, "ID...", "remove for good"},
 };
 
 static int print_help(void)
@@ -292,6 +293,15 @@ static bool parse(int argc, char **argv, struct call *call, bool *wants_help, st
 	return true;
 }
 
+static bool check_ids(const struct action *action, const struct call *call, struct error *err)
+{
+	if (call->id_count == 0 || (action->takes_ids && !call->all))
+		return true;
+	error_set(err, EX_USAGE, "'queue %s%s' takes no '%.64s'", action->name,
+		call->all ? " --all" : "", call->ids[0]);
+	return error_hint(err, "see 'pillarbox queue --help'");
+}
+
 /* The first word that is no option names the action. */
 static const struct action *find_action(struct call *call, struct error *err)
 {
@@ -304,7 +314,7 @@ static const struct action *find_action(struct call *call, struct error *err)
 	call->id_count--;
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
 		if (strcmp(actions[i].name, name) == 0)
-			return &actions[i];
+			return check_ids(&actions[i], call, err) ? &actions[i] : NULL;
 	error_set(err, EX_USAGE, "'queue' knows no '%.64s'", name);
 	error_hint(err, "see 'pillarbox queue --help'");
 	return NULL;

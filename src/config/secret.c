@@ -134,6 +134,28 @@ static bool command_failed(const struct account *account, const struct process *
 	return false;
 }
 
+static bool split_command(
+	const struct account *account, struct arena *arena, char ***argv, struct error *err)
+{
+	return words_split(arena, slice_of(account->password_command), argv, err) ||
+	       error_prefix(err, "account '%s': password_command", account->name);
+}
+
+static bool check_command(const struct account *account, struct error *err)
+{
+	CLEANUP(arena_free) struct arena arena = {0};
+	CLEANUP(buf_done) struct buf nothing = BUF(1);
+	struct process p = {.complaints = &nothing};
+	struct process_end end = {.fate = PROCESS_NOT_STARTED};
+	char **argv;
+
+	if (!split_command(account, &arena, &argv, err))
+		return false;
+	p.argv = argv;
+	end.code = process_look_up(argv[0]);
+	return end.code == 0 || command_failed(account, &p, &end, err);
+}
+
 static bool from_command(const struct account *account, struct buf *out, struct error *err)
 {
 	static const char *const unset[] = {"PILLARBOX_PASSWORD*", NULL};
@@ -147,8 +169,8 @@ static bool from_command(const struct account *account, struct buf *out, struct 
 	struct process_end end;
 	char **argv;
 
-	if (!words_split(&arena, slice_of(account->password_command), &argv, err))
-		return error_prefix(err, "account '%s': password_command", account->name);
+	if (!split_command(account, &arena, &argv, err))
+		return false;
 	p.argv = argv;
 	if (!process_run(&p, &end, err)) {
 		err->exit_code = EX_TEMPFAIL;
@@ -234,4 +256,13 @@ bool secret_get(const struct account *account, struct buf *out, struct error *er
 	if (!from_netrc(account, out, &found, err))
 		return false;
 	return found || no_secret(account, err);
+}
+
+bool secret_check(const struct account *account, struct error *err)
+{
+	CLEANUP(buf_wipe) struct buf secret = BUF(65536);
+
+	if (account->password_command)
+		return check_command(account, err);
+	return secret_get(account, &secret, err);
 }

@@ -14,3 +14,10 @@
  * caller wipes out.
  */
 bool secret_get(const struct account *account, struct buf *out, struct error *err) NODISCARD;
+
+/**
+ * Fails as secret_get() does where the account's secret cannot be had until its
+ * configuration is mended. A command is looked up and not run: it may ask the
+ * person something.
+ */
+bool secret_check(const struct account *account, struct error *err) NODISCARD;

@@ -223,7 +223,7 @@ bool aliases_parse(struct aliases *table, const char *file, struct slice text, s
 		struct slice trimmed = slice_trim(line);
 
 		number++;
-		if (trimmed.len == 0 || line.ptr[0] == '#')
+		if (trimmed.len == 0 || trimmed.ptr[0] == '#')
 			continue;
 		if (ascii_is_blank(line.ptr[0]) && whole.len > 0) {
 			buf_add_char(&whole, ' ');

@@ -57,8 +57,9 @@ bool aliases_add(struct aliases *table, struct slice name, struct slice targets,
 	struct error *err) NODISCARD;
 
 /**
- * Reads the text of an aliases file: "name: target, target", comments from # at
- * the start of a line on, lines that begin with a blank continue the one before.
+ * Reads the text of an aliases file: "name: target, target", comments in lines
+ * that begin with # or with blanks and #, other lines that begin with a blank
+ * continue the one before.
  *
  * file  its path, for messages
  *

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "mail/xtext.h"
+
 static const struct {
 	const char *word;
 	unsigned bit;
@@ -83,17 +85,7 @@ bool dsn_envid_read(struct slice text, char out[DSN_ENVID_SPACE])
 {
 	CLEANUP(buf_done) struct buf xtext = BUF(DSN_ENVID_SPACE - 1);
 
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-
-		if (c < ' ' || c > '~')
-			return false;
-		if (c == '+' || c == '=' || c == ' ')
-			buf_printf(&xtext, "+%02X", (unsigned)c);
-		else
-			buf_add_char(&xtext, c);
-	}
-	if (xtext.is_full || xtext.len == 0)
+	if (!xtext_encode(text, &xtext) || xtext.is_full || xtext.len == 0)
 		return false;
 	memcpy(out, buf_text(&xtext), xtext.len + 1);
 	return true;

@@ -82,7 +82,6 @@ static const struct exit_rule {
 	/* The login may not send from this address, or there was none. */
 	{PHASE_MAIL, 530, "", EX_NOPERM},
 	{PHASE_MAIL, 535, "", EX_NOPERM},
-	{PHASE_MAIL, 0, "5.7.", EX_NOPERM},
 	{PHASE_MAIL, 553, "5.1.", EX_UNAVAILABLE},
 	{PHASE_MAIL, 553, "", EX_NOPERM},
 	/* SIZE, RFC 1870 section 6: it is the message that is too large. */

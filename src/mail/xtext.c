@@ -13,6 +13,21 @@ static int hex_at(struct slice s)
 	return ascii_hex(s.ptr[1]) * 16 + ascii_hex(s.ptr[2]);
 }
 
+bool xtext_encode(struct slice s, struct buf *out)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+
+		if (!is_printable(c))
+			return false;
+		if (c == '+' || c == '=' || c == ' ')
+			buf_printf(out, "+%02X", (unsigned)c);
+		else
+			buf_add_char(out, c);
+	}
+	return true;
+}
+
 bool xtext_is_valid(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {

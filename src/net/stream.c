@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -188,9 +189,24 @@ bool stream_has_room(const struct stream *s)
 	return fifo_len(&s->in) < UNREAD_MAX;
 }
 
+void stream_set_patient(struct stream *s, bool is_patient)
+{
+	s->is_patient = is_patient;
+}
+
 /* poll() does not count the time that the machine sleeps, deadlines do: after
- * a long wait it has to be looked at the clock again. */
-enum { WAIT_MAX_MS = 5000 };
+ * a long wait it has to be looked at the clock again, and at signals that are
+ * held back. */
+enum { WAIT_MAX_MS = 1000 };
+
+static bool is_asked_to_end(const struct stream *s)
+{
+	sigset_t held;
+
+	return !s->is_patient && sigpending(&held) == 0 &&
+	       (sigismember(&held, SIGTERM) == 1 || sigismember(&held, SIGINT) == 1 ||
+		       sigismember(&held, SIGHUP) == 1);
+}
 
 bool stream_wait(
 	struct stream *s, short events, int64_t deadline_ms, short *ready, struct error *err)
@@ -213,6 +229,10 @@ bool stream_wait(
 			error_set(err, EX_TEMPFAIL, "%s %s", s->peer,
 				(events & POLLOUT) != 0 ? "does not take what we send (time-out)"
 							: "does not answer (time-out)");
+			return stream_kill(s, err);
+		}
+		if (found == 0 && is_asked_to_end(s)) {
+			error_set(err, EX_TEMPFAIL, "a signal ended the wait for %s", s->peer);
 			return stream_kill(s, err);
 		}
 		if (found < 0 && errno != EINTR) {

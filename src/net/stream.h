@@ -55,6 +55,12 @@ bool stream_flush(struct stream *s, int64_t deadline_ms, struct error *err) NODI
 bool stream_write(
 	struct stream *s, struct slice octets, int64_t deadline_ms, struct error *err) NODISCARD;
 
+/**
+ * Whether waits go on although SIGTERM, SIGINT or SIGHUP came while it was
+ * blocked. Without this such a signal ends a wait that lasts, and the stream.
+ */
+void stream_set_patient(struct stream *s, bool is_patient);
+
 /** Octets of the flight that were not sent yet. */
 size_t stream_pending(const struct stream *s);
 

@@ -29,7 +29,8 @@ struct stream {
 	int64_t overdue_ms; /* the deadline that has had its one late attempt */
 	bool flight_is_cut; /* the flight passed its ceiling */
 	bool is_dead;
-	bool has_sent; /* since the last wait */
+	bool is_patient; /* waits on although a signal is held */
+	bool has_sent;   /* since the last wait */
 	unsigned waits;
 	struct error cause; /* of death */
 };

@@ -310,6 +310,11 @@ bool spool_is_id(const char *name)
 	return hex_run(name) == 16 && name[16] == '\0';
 }
 
+int64_t spool_arrival(const char *id)
+{
+	return (int64_t)strtoll(id, NULL, 16);
+}
+
 int spool_compare_ids(const char *a, const char *b)
 {
 	/* A ninth digit of the seconds comes in the year 2106. */

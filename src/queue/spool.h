@@ -76,6 +76,9 @@ bool spool_has_due(struct spool *s, int64_t now) NODISCARD;
 /** Sets `next` and `size` of a name. False where it is gone or cannot be looked at. */
 bool spool_look(struct spool *s, struct spool_name *name) NODISCARD;
 
+/** The time of arrival, in seconds since 1970, that an id begins with. */
+int64_t spool_arrival(const char *id);
+
 /**
  * Finds the one entry, in the queue or in failed/, whose id is `prefix` or
  * begins with it; the case of letters does not matter.

@@ -117,6 +117,8 @@ bool dialogue_read(
 		return false;
 	}
 	reply_clear(&s->reply);
+	/* What the server may have taken already is not to be sent twice. */
+	stream_set_patient(s->stream, phase == PHASE_FINAL);
 	while (!is_last) {
 		struct slice line;
 		char place[64];
@@ -157,7 +159,9 @@ static enum fate fate_of(enum smtp_phase phase, int code)
 	return status_fate(phase, code);
 }
 
-bool dialogue_refused(struct smtp_session *s, enum smtp_phase phase, struct error *err)
+/* who  whom the refusal is about, with what parts it from the server's words */
+static bool refused(
+	struct smtp_session *s, enum smtp_phase phase, const char *who, struct error *err)
 {
 	struct reply *r = &s->reply;
 	CLEANUP(buf_done) struct buf words = BUF(4096);
@@ -168,10 +172,23 @@ bool dialogue_refused(struct smtp_session *s, enum smtp_phase phase, struct erro
 	if (r->code < 400)
 		return dialogue_broken(s, phase, err);
 	reply_words(r, &words);
-	error_set(err, exit_code, "%s: %s refused: %s", s->peer, phase_table[phase].words,
+	error_set(err, exit_code, "%s: %s refused: %s%s", s->peer, phase_table[phase].words, who,
 		buf_text(&words));
 	error_reply(err, r->code, r->enhanced);
 	return error_fate(err, fate);
+}
+
+bool dialogue_refused(struct smtp_session *s, enum smtp_phase phase, struct error *err)
+{
+	return refused(s, phase, "", err);
+}
+
+bool dialogue_refused_sender(struct smtp_session *s, const char *sender, struct error *err)
+{
+	CLEANUP(buf_done) struct buf who = BUF(1024);
+
+	buf_printf(&who, "<%s>: ", sender);
+	return refused(s, PHASE_MAIL, buf_text(&who), err);
 }
 
 int64_t dialogue_deadline(const struct smtp_session *s)

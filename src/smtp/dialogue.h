@@ -62,6 +62,9 @@ bool dialogue_read(struct smtp_session *s, enum smtp_phase phase, int64_t deadli
  */
 bool dialogue_refused(struct smtp_session *s, enum smtp_phase phase, struct error *err);
 
+/** The same for the phase PHASE_MAIL, with words that name the sender. */
+bool dialogue_refused_sender(struct smtp_session *s, const char *sender, struct error *err);
+
 /** Ends the session because the server left the protocol. Returns false. */
 bool dialogue_broken(struct smtp_session *s, enum smtp_phase phase, struct error *err);
 

@@ -113,7 +113,10 @@ void transaction_refuse(struct transaction *t, enum smtp_phase phase)
 {
 	struct error cause = {0};
 
-	dialogue_refused(t->session, phase, &cause);
+	if (phase == PHASE_MAIL)
+		dialogue_refused_sender(t->session, t->mail->envelope->sender, &cause);
+	else
+		dialogue_refused(t->session, phase, &cause);
 	transaction_fail(t, &cause);
 	t->is_definite = t->session->reply.code >= 400;
 	for (size_t i = 0; i < t->count; i++)

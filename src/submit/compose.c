@@ -6,8 +6,13 @@
 
 #include "base/clock.h"
 #include "mail/complete.h"
+#include "mail/xtext.h"
 
-enum { MOST_HOPS = 100, RECIPIENT_FIELDS = 3 };
+enum {
+	MOST_HOPS = 100,
+	RECIPIENT_FIELDS = 3,
+	LONGEST_ORCPT = 500, /* RFC 3461 section 4.2 */
+};
 
 static bool wants_dot_end(const struct config *config, const struct submission *s)
 {
@@ -355,6 +360,18 @@ static void complete(struct work *w)
 	complete_message(&w->c->message, &facts);
 }
 
+/* The recipient as the sender knows him, for reports that come from behind a
+ * forwarding (RFC 3461 section 4.2); of type rfc822, so ASCII alone. */
+static const char *original_recipient(struct arena *arena, const char *address)
+{
+	CLEANUP(buf_done) struct buf xtext = BUF(LONGEST_ORCPT);
+
+	buf_add_text(&xtext, "rfc822;");
+	if (!xtext_encode(slice_of(address), &xtext) || xtext.is_full)
+		return NULL;
+	return arena_dup(arena, buf_slice(&xtext));
+}
+
 /* Options for notices go with every recipient that has none of its own (RFC
  * 3461 section 4). */
 static void apply_options(struct work *w)
@@ -364,9 +381,15 @@ static void apply_options(struct work *w)
 	e->demands = w->s->demands;
 	e->ret = w->s->ret;
 	e->envid = arena_strdup(&e->arena, w->s->envid);
-	for (size_t i = 0; i < e->count; i++)
-		if (e->recipients[i].notify == 0)
-			e->recipients[i].notify = w->s->notify;
+	for (size_t i = 0; i < e->count && w->s->notify != 0; i++) {
+		struct recipient *r = &e->recipients[i];
+
+		if (r->notify != 0)
+			continue;
+		r->notify = w->s->notify;
+		if (!r->orcpt)
+			r->orcpt = original_recipient(&e->arena, r->address);
+	}
 }
 
 /* A message that goes round in a circle gains a Received field at each hop

@@ -47,15 +47,12 @@ bool deliver_logs_in(const struct account *a)
 
 bool deliver_check(const struct account *account, struct error *err)
 {
-	CLEANUP(buf_wipe) struct buf secret = BUF(65536);
-
-	/* A command may ask the person something: it runs once, when its answer is needed. */
-	if (!deliver_logs_in(account) || account->password_command)
+	if (!deliver_logs_in(account))
 		return true;
 	for (size_t i = 0; i < account->auth.count; i++)
 		if (strcmp(account->auth.items[i], "external") == 0)
 			return true;
-	return secret_get(account, &secret, err);
+	return secret_check(account, err);
 }
 
 static uint16_t port_of(const struct account *a)

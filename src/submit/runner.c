@@ -13,6 +13,11 @@
 #include "submit/stop.h"
 #include "submit/wanted.h"
 
+enum {
+	DAY_S = 24 * 60 * 60,
+	ENQUEUE_S = 10, /* what writing an entry may take: less than the first pause */
+};
+
 /* What a run knows of an account. */
 struct account_state {
 	const struct account *account;
@@ -64,10 +69,16 @@ static bool is_due(const struct run *r, const struct spool_item *item, int64_t n
 }
 
 /* A file whose time has clearly not come need not be opened. Clocks that
- * jumped show in times beyond the longest pause: those are looked at. */
+ * jumped show in times beyond the longest pause, in arrivals that lie ahead,
+ * and in a first attempt that should have been made on arrival: those are
+ * looked at. */
 static bool may_be_due(const struct run *r, const struct spool_name *name, int64_t now)
 {
-	return r->options->ignores_times || name->next <= now || name->next - now > r->rules.max_s;
+	int64_t arrival = spool_arrival(name->id);
+
+	return r->options->ignores_times || name->next <= now ||
+	       name->next - now > r->rules.max_s || arrival > now + DAY_S ||
+	       name->next <= arrival + ENQUEUE_S;
 }
 
 /* Its state, at the same place as the account stands in the configuration. */

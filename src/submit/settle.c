@@ -316,6 +316,8 @@ static void expire(const struct settlement *s)
 		return;
 	error_set(&err, EX_TEMPFAIL, "given up after %u attempts; last: %s", facts.attempts,
 		reason_of(s));
+	/* "Delivery time expired", RFC 3463 section 3.5. */
+	error_reply(&err, 0, "4.4.7");
 	fail_pending(&s->item->entry.envelope, &err, true);
 }
 

@@ -73,10 +73,33 @@ static bool keep_failed(struct submission_run *r, struct error *why)
 	return false;
 }
 
+enum { MOST_NAMED = 5, NAMES_SPACE = 240 };
+
+/* Who does not have the message, as far as a hint has room for addresses. */
+static void name_unserved(const struct envelope *e, struct buf *out)
+{
+	size_t named = 0, left = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct recipient *rcpt = &e->recipients[i];
+
+		if (rcpt->state != RECIPIENT_PENDING && rcpt->state != RECIPIENT_SENT)
+			continue;
+		if (left > 0 || named == MOST_NAMED ||
+			out->len + strlen(rcpt->address) + 4 > NAMES_SPACE)
+			left++;
+		else
+			buf_printf(out, "%s<%s>", named++ > 0 ? ", " : "", rcpt->address);
+	}
+	if (left > 0)
+		buf_printf(out, "%s%zu others", named > 0 ? " and " : "", left);
+}
+
 /* Neither sent nor queued: says both, and which code tells the caller most. */
 static bool neither(struct submission_run *r, const struct error *why, const struct error *queue,
 	struct error *err)
 {
+	CLEANUP(buf_done) struct buf unserved = BUF(NAMES_SPACE + 32);
 	bool is_known = queue->exit_code == EX_CANTCREAT || queue->exit_code == EX_IOERR ||
 			queue->exit_code == EX_OSERR;
 	/* Those that were set aside are no better off for it. */
@@ -90,11 +113,10 @@ static bool neither(struct submission_run *r, const struct error *why, const str
 		queue->text);
 	err->smtp_code = why->smtp_code;
 	error_fate(err, FATE_LATER);
+	name_unserved(&r->message->envelope, &unserved);
 	if (accepted > 0)
-		error_hint(err,
-			"%zu of %zu recipients have the message, the others do not: send it again "
-			"to those alone",
-			accepted, r->message->envelope.count);
+		error_hint(err, "%zu of %zu recipients have the message; send it again to %s alone",
+			accepted, r->message->envelope.count, buf_text(&unserved));
 	else
 		error_hint(err, "the message is nowhere: %s",
 			queue->hint[0] ? queue->hint : "send it again later");
@@ -116,8 +138,6 @@ static bool queue_rest(
 	log_outcome(r, "queued", why->text);
 	return true;
 }
-
-enum { MOST_NAMED = 5 };
 
 /* The replies to recipients in that state, as an error of the whole: each by
  * name, up to a few. */
@@ -379,8 +399,9 @@ static bool queue_first(struct submission_run *r, bool runs, struct error *err)
 }
 
 /* From the end of the input on, the message is secured before the process
- * gives way to a signal (contract C80); it has its outcome soon after, and the
- * signals stay held so that the caller hears of that. */
+ * gives way to a signal (contract C80): it has its outcome soon after, or a
+ * wait for the server ends and it is queued. The signals stay held so that the
+ * caller hears of that. */
 static void hold_signals(void)
 {
 	sigset_t set;

@@ -357,12 +357,14 @@ def test_F20_password_command_fails(sandbox, mail, command):
     assert server.messages == [] and "AUTH" not in server.verbs
 
 
-@pytest.mark.parametrize("command", ["/nonexistent/helper", "no-such-program-here"])
+@pytest.mark.parametrize("command", ["/nonexistent/helper", "no-such-program-here",
+                                     "/etc/passwd"])
 def test_F20_password_command_not_found(sandbox, mail, command):
     server = mail(account={"password": None, "password_command": command})
     result = sandbox.run("-t").failed(78)
     assert command in result.text
-    assert server.messages == []
+    assert server.connections == []
+    assert sandbox.entries() == [] and sandbox.failed() == []
 
 
 @pytest.mark.parametrize("command", [

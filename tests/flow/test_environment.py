@@ -339,6 +339,27 @@ def test_C80_signal_behind_the_end_of_input(sandbox, mail, stage, name):
     sandbox.nothing_stored()
 
 
+@pytest.mark.parametrize("stage", ["EHLO", "MAIL", "DATA"])
+@pytest.mark.parametrize("name", ["HUP", "INT", "TERM"])
+def test_C80_a_signal_ends_the_wait_for_a_silent_server(sandbox, mail, stage, name):
+    """C80: behind the end of input the message is secured, and nobody waits out the time limit."""
+    gate = threading.Event()
+    server = mail(script={stage: until(gate)}, account={"timeout": "1h", "connect_timeout": "1h"})
+    child = sandbox.spawn("-t")
+    child.stdin.write(MESSAGE.encode())
+    child.stdin.close()
+    child.stdin = None
+    try:
+        assert server.wait(lambda: server.connections)
+        child.send_signal(getattr(signal, "SIG" + name))
+        out, err = child.communicate(timeout=60)
+    finally:
+        gate.set()
+    assert (child.returncode, out, err) == (0, b"", b"")
+    assert sandbox.entry().pending == ["bob@example.net"]
+    assert server.messages == []
+
+
 def test_C79_everything_blocked_and_ignored(sandbox, mail):
     """C79: a caller that blocks and ignores all it can: queueing, background, queue run (C-31, C-34)."""
     server = mail(account={"password": None, "password_command": "echo s3cret pass"})

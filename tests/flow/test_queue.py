@@ -303,6 +303,7 @@ def test_envelope_options_survive_the_queue(sandbox, mail):
     assert message.parameters["ENVID"] == "id+201"
     assert message.parameters["BODY"] == "8BITMIME"
     assert sorted(message.attempts[0].parameters["NOTIFY"].split(",")) == ["DELAY", "FAILURE"]
+    assert message.attempts[0].parameters["ORCPT"] == "rfc822;bob@example.net"
 
 
 def test_null_sender_survives_the_queue(sandbox, mail):
@@ -568,10 +569,26 @@ def test_Q06_Q08_absurd_times_do_not_hold_a_message(sandbox, mail, when):
     assert sandbox.entries() == []
 
 
-def with_values(entry, created=None):
+@pytest.mark.parametrize("ahead", [1800, 3 * 86400])
+def test_Q06_a_clock_set_back_does_not_delay_the_first_attempt(sandbox, mail, ahead):
+    server = mail()
+    entry = queue_one(sandbox)
+    arrival = int(time.time()) + ahead
+    with_values(entry, created=arrival)
+    path = os.path.join(sandbox.queue, "%08x%s" % (arrival, entry.id[8:]))
+    os.rename(entry.path, path)
+    os.utime(path, (arrival, arrival))
+    sandbox.run("queue", "run", program="pillarbox", stdin=None).ok()
+    server.wait_messages(1)
+    assert sandbox.entries() == []
+
+
+def with_values(entry, created=None, attempts=None):
     raw = entry.raw
     if created is not None:
         raw = re.sub(rb"created \d+", b"created %d" % created, raw, 1)
+    if attempts is not None:
+        raw = re.sub(rb"status \d+", b"status %05d" % attempts, raw, 1)
     with open(entry.path, "r+b") as file:
         file.write(raw)
         file.truncate()
@@ -585,6 +602,27 @@ def test_Q07_not_expired_by_a_jump_of_the_clock(sandbox, mail):
     with_values(sandbox.entry(), created=int(time.time()) - 50 * 365 * 86400)
     run_queue(sandbox)
     assert len(server.messages) == 1 and sandbox.failed() == []
+
+
+@pytest.mark.parametrize("words", [["list", "x"], ["run", "x"], ["retry", "--all", "x"]])
+def test_queue_words_that_nobody_takes(sandbox, mail, words):
+    server = mail()
+    queue_one(sandbox)
+    result = sandbox.run("queue", *words, program="pillarbox", stdin=None)
+    assert result.rc == 64 and "takes no 'x'" in result.text
+    assert server.connections == []
+
+
+def test_Q10_status_of_what_expired_without_an_answer(sandbox, mail):
+    """Where no server ever gave one, it is that of a delivery time that is over."""
+    server = mail()
+    server.refuse()
+    sandbox.run("-t").ok()
+    with_values(sandbox.entry(), created=int(time.time()) - 6 * 86400, attempts=9)
+    run_queue(sandbox)
+    assert len(sandbox.failed()) == 1
+    notice = sandbox.entry().message
+    assert b"\r\nAction: failed\r\nStatus: 4.4.7\r\n" in notice
 
 
 def test_Q10_expired_with_one_notice(sandbox, mail):

@@ -390,8 +390,8 @@ def test_C89_rebuild_aliases(sandbox, mail, args):
 REFUSALS = [
     ({"AUTH:DONE": "535 5.7.8 no such luck"}, 77, "no such luck"),
     ({"AUTH": "534 5.7.9 weak"}, 77, "weak"),
-    ({"MAIL": "550 5.7.1 not your address"}, None, "not your address"),
-    ({"MAIL": "553 5.7.1 sender not owned"}, None, "sender not owned"),
+    ({"MAIL": "550 5.7.1 not this address"}, 69, "<ann@example.test>: 550 5.7.1 not this address"),
+    ({"MAIL": "553 5.7.1 sender not owned"}, 77, "<ann@example.test>: 553 5.7.1 sender not owned"),
     ({"RCPT": "550 5.1.1 no such user"}, 67, "no such user"),
     ({"DATA": "554 5.6.0 no content"}, None, "no content"),
     ({"FINAL": "554 5.6.0 looks like spam"}, 65, "looks like spam"),
@@ -485,6 +485,20 @@ def test_C66_queue_unwritable_sends_directly(sandbox, mail):
         pass  # a file where the directory would be: nobody can write there, root neither
     sandbox.run("-t").ok()
     assert len(server.messages) == 1
+
+
+def test_C66_a_part_is_served_and_the_queue_unwritable(sandbox, mail):
+    """The words name those who do not have the message."""
+    server = mail(rcpt_max=1, extensions=("PIPELINING", "LIMITS RCPTMAX=1"),
+                  script={"RCPT:carl@example.net": "451 4.3.0 later",
+                          "RCPT:dora@example.net": "451 4.3.0 later"})
+    os.makedirs(os.path.join(sandbox.state_home, "pillarbox"))
+    with open(sandbox.queue, "wb"):
+        pass
+    result = sandbox.run("bob@example.net", "carl@example.net", "dora@example.net").failed(73, 75)
+    assert "1 of 3 recipients" in result.text
+    assert "send it again to <carl@example.net>, <dora@example.net> alone" in result.text
+    assert [r for m in server.messages for r in m.recipients] == ["bob@example.net"]
 
 
 def test_C66_neither_server_nor_queue(sandbox, mail):

@@ -11,6 +11,7 @@ static const char sample[] = "# the usual ones\n"
 			     "Root:\troot@host.example,\n"
 			     "\t\"Lee, Ann\" <ann@x> (boss),\n"
 			     "# a remark between\n"
+			     "  # and one behind blanks\n"
 			     "\n"
 			     "  carl\r\n"
 			     "carl: Carl@Y, carl@y, Carl@y\n"
@@ -67,13 +68,13 @@ static void names_lead_to_addresses(void **state)
 		{"twice", "first@x"},
 		{"loop", "the alias 'loop' leads back to itself and to no address"},
 		{"robot",
-			"f:17: the alias 'robot' leads to a command, '|/bin/robot a, b', where no "
+			"f:18: the alias 'robot' leads to a command, '|/bin/robot a, b', where no "
 			"mail is delivered"},
-		{"raw", "f:18: the alias 'raw' leads to a command, '|/bin/robot', where no mail is "
+		{"raw", "f:19: the alias 'raw' leads to a command, '|/bin/robot', where no mail is "
 			"delivered"},
-		{"mixed", "f:19: the alias 'void' leads to a file, '/dev/null', where no mail is "
+		{"mixed", "f:20: the alias 'void' leads to a file, '/dev/null', where no mail is "
 			  "delivered"},
-		{"list", "f:20: the alias 'list' leads to a list in a file, ':include:/etc/list', "
+		{"list", "f:21: the alias 'list' leads to a list in a file, ':include:/etc/list', "
 			 "where no mail is delivered"},
 		{"root", "root@host.example ann@x Carl@Y carl@y"},
 	};

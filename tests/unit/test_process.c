@@ -86,6 +86,23 @@ static void tells_what_is_not_there_or_not_executable(void **state UNUSED)
 	assert_int_equal(end.code, EACCES);
 }
 
+static void a_program_is_looked_up_as_it_would_be_started(void **state UNUSED)
+{
+	setenv("PATH", "/nonexistent:/usr/bin:/bin", 1);
+	assert_int_equal(process_look_up("sh"), 0);
+	assert_int_equal(process_look_up("/bin/sh"), 0);
+	assert_int_equal(process_look_up("pillarbox-no-such-program"), ENOENT);
+	assert_int_equal(process_look_up("/pillarbox-no-such-program"), ENOENT);
+	assert_int_equal(process_look_up("/"), EACCES);
+	assert_int_equal(process_look_up("/etc/passwd"), EACCES);
+	setenv("PATH", "/etc:", 1);
+	assert_int_equal(process_look_up("passwd"), EACCES);
+	assert_int_equal(process_look_up("sh"), ENOENT);
+	unsetenv("PATH");
+	assert_int_equal(process_look_up("sh"), 0);
+	setenv("PATH", "/usr/bin:/bin", 1);
+}
+
 /* F-22 */
 static void ends_a_group_that_takes_too_long(void **state UNUSED)
 {
@@ -263,6 +280,7 @@ int main(void)
 		cmocka_unit_test(gives_output_complaints_and_status),
 		cmocka_unit_test(tells_a_signal),
 		cmocka_unit_test(tells_what_is_not_there_or_not_executable),
+		cmocka_unit_test(a_program_is_looked_up_as_it_would_be_started),
 		cmocka_unit_test(ends_a_group_that_takes_too_long),
 		cmocka_unit_test(a_daemon_that_keeps_the_pipe_holds_nobody_up),
 		cmocka_unit_test(output_is_bounded_and_the_rest_dropped),

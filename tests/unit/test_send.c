@@ -123,7 +123,7 @@ static void refusals_of_the_whole_are_told(void **state)
 	} cases[] = {
 		{SCRIPT(PIPELINED, FROM, BOB, "< DATA", "> 550 5.7.1 not you", "> 503 x", "> 503 x",
 			 "< QUIT"),
-			"R", EX_NOPERM, FATE_PERMANENT, 550},
+			"R", EX_UNAVAILABLE, FATE_PERMANENT, 550},
 		{SCRIPT(PIPELINED, FROM, BOB, "< DATA", "> 451 later", "> 503 x", "> 503 x",
 			 "< QUIT"),
 			"R", EX_TEMPFAIL, FATE_LATER, 451},

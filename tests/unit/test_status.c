@@ -76,7 +76,7 @@ static void refusals_have_an_exit_code(void **state)
 		{PHASE_AUTH, 504, NULL, EX_NOPERM},
 		{PHASE_MAIL, 550, "", EX_UNAVAILABLE},
 		{PHASE_MAIL, 550, "5.1.8", EX_UNAVAILABLE},
-		{PHASE_MAIL, 550, "5.7.1", EX_NOPERM},
+		{PHASE_MAIL, 550, "5.7.1", EX_UNAVAILABLE},
 		{PHASE_MAIL, 530, NULL, EX_NOPERM},
 		{PHASE_MAIL, 553, "", EX_NOPERM},
 		{PHASE_MAIL, 553, "5.7.1", EX_NOPERM},
