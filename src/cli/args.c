@@ -316,8 +316,8 @@ static bool unknown_option(const char *word, char letter, struct error *err)
 		error_set(err, EX_USAGE, "unknown option %.64s", word);
 	else
 		error_set(err, EX_USAGE, "unknown option -%c", letter);
-	return error_hint(err, "'sendmail --help' lists the options; a recipient that begins with "
-			       "'-' goes behind '--'");
+	return error_hint(
+		err, "--help lists the options; a recipient that begins with '-' goes behind '--'");
 }
 
 /* A word of options: "-t", "-ti", "-tfann@example.org". */

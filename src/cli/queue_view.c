@@ -164,12 +164,12 @@ static void print_row(const struct view *v, int64_t now)
 	}
 	bool waits = !v->name->in_failed && v->item.next > now && !v->item.entry.status.is_held;
 
-	printf("%-25s  %s%-8s%s %4s old  %s%-4s %3u tries  %s -> %s", v->name->id, on, state,
+	printf("%-25s  %s%-8s%s %4s old  %s%-4s %3u %-5s  %s -> %s", v->name->id, on, state,
 		on[0] ? "\033[0m" : "", distance(now - v->item.entry.created, age, sizeof(age)),
 		waits ? "next in " : "        ",
 		waits ? distance(v->item.next - now, next, sizeof(next)) : "",
-		v->item.entry.status.attempts, e->sender[0] ? e->sender : "<>",
-		e->recipients[0].address);
+		v->item.entry.status.attempts, v->item.entry.status.attempts == 1 ? "try" : "tries",
+		e->sender[0] ? e->sender : "<>", e->recipients[0].address);
 	if (e->count > 1)
 		printf(" and %zu more", e->count - 1);
 	putchar('\n');
