@@ -19,8 +19,19 @@ umask 022
 work=$(mktemp -d "${TMPDIR:-/tmp}/pillarbox-tests.XXXXXX") || exit 1
 chmod 755 "$work"
 trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'end_jobs; exit 130' INT
+trap 'end_jobs; exit 143' TERM
+
+# What runs in the background.
+jobs=
+
+end_jobs()
+{
+	for job in $jobs; do
+		kill "$job" 2>/dev/null
+	done
+	wait
+}
 
 passed=0
 failed=0
@@ -184,15 +195,16 @@ run_fuzz_targets()
 			run_fuzz_target "$program" >"$work/$target.log" 2>&1 </dev/null
 			echo $? >"$work/$target.code"
 		} &
+		jobs="$jobs $!"
 		started=$((started + 1))
 		[ $((started % PARALLEL)) -ne 0 ] || wait
 	done
 	wait
+	jobs=
 	[ "$found" = yes ] || fail "fuzz: no target was built"
-	for code in "$work"/fuzz_*.code; do
-		[ -f "$code" ] || continue
-		target=$(basename "$code" .code)
-		check "$target" ended_well "$code" "$work/$target.log"
+	for program in build/fuzz/tests/fuzz/fuzz_*; do
+		target=${program##*/}
+		[ ! -f "$program" ] || check "$target" ended_well "$work/$target.code" "$work/$target.log"
 	done
 }
 
@@ -212,11 +224,15 @@ start_flow_tests()
 	mkdir -p "$reports"
 	chmod 1777 "$reports"
 	# The programs give up the right to be traced, which the leak check needs; all else is checked.
-	PILLARBOX_BUILD="$PWD/build/$1" PYTHONDONTWRITEBYTECODE=1 \
+	# A shell has what it starts in the background ignore SIGINT, by which pytest ends in order.
+	env --default-signal=INT PILLARBOX_BUILD="$PWD/build/$1" PYTHONDONTWRITEBYTECODE=1 \
 		ASAN_OPTIONS="detect_leaks=0:log_path=$reports/asan" \
 		UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan" \
 		timeout -s INT -k 20 "$FLOW_SECONDS" "$PYTHON" -m pytest tests/flow -q -p no:cacheprovider \
-		--junitxml="$work/flow-$1.xml" -o junit_family=xunit2 -rs </dev/null >"$work/flow-$1.log" 2>&1
+		--junitxml="$work/flow-$1.xml" -o junit_family=xunit2 -rs </dev/null >"$work/flow-$1.log" 2>&1 &
+	tests=$!
+	trap 'kill -INT "$tests"; wait "$tests"; exit 143' TERM
+	wait "$tests"
 	echo $? >"$work/flow-$1.code"
 }
 
@@ -238,8 +254,10 @@ run_flow_tests()
 	note "flow tests, $*"
 	for build in "$@"; do
 		start_flow_tests "$build" &
+		jobs="$jobs $!"
 	done
 	wait
+	jobs=
 	for build in "$@"; do
 		tell_flow_tests "$build"
 	done

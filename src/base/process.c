@@ -141,6 +141,14 @@ static int look_at(const char *path)
 	return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : EACCES;
 }
 
+/* The part behind the next colon; NULL behind the last. */
+static const char *behind_colon(const char *path)
+{
+	const char *colon = strchr(path, ':');
+
+	return colon ? colon + 1 : NULL;
+}
+
 int process_look_up(const char *program)
 {
 	const char *path = getenv("PATH");
@@ -149,12 +157,11 @@ int process_look_up(const char *program)
 	if (strchr(program, '/'))
 		return look_at(program);
 	/* What the C library takes for an unset PATH. */
-	for (path = path ? path : "/bin:/usr/bin"; path; path = strchr(path, ':')) {
+	for (path = path ? path : "/bin:/usr/bin"; path; path = behind_colon(path)) {
 		CLEANUP(buf_done) struct buf file = BUF(PATH_MAX);
-		int len, seen;
+		int len = (int)strcspn(path, ":");
+		int seen;
 
-		path += *path == ':';
-		len = (int)strcspn(path, ":");
 		/* An empty part of PATH is the current directory. */
 		buf_printf(&file, "%.*s%s%s", len, path, len > 0 ? "/" : "", program);
 		seen = look_at(buf_text(&file));

@@ -75,7 +75,7 @@ static void tell_second(struct settings *s, const struct option *first,
 	settings_fault_at(s, origin->source, origin->line, &fault);
 }
 
-/* Makes way for a new setting of the i-th option. False when it, or one that it excludes, is there. */
+/* Makes way for a new setting. False when the i-th option, which it is or excludes, is there. */
 static bool clear(struct settings *s, struct section *section, size_t i,
 	const struct option *option, const struct setting *origin)
 {

@@ -45,7 +45,6 @@ struct asked {
 	size_t space, have;
 };
 
-/* Where no process can be had the question is asked here. */
 static void begin(struct asked *a, lookup_fn *ask, const struct lookup_question *question,
 	size_t space, int64_t deadline_ms)
 {
@@ -59,10 +58,8 @@ static void begin(struct asked *a, lookup_fn *ask, const struct lookup_question 
 		(void)close(ends[1]);
 		a->fd = ends[0];
 	}
-	if (a->child >= 0)
-		return;
-	fd_close(&a->fd);
-	a->have = ask(question->text, a->answer, space);
+	if (a->child < 0)
+		fd_close(&a->fd);
 }
 
 /* Reads what is there. */
@@ -116,23 +113,28 @@ bool lookup_race(lookup_fn *ask, const struct lookup_question questions[2], size
 {
 	struct asked asked[2] = {[1] = {.fd = -1}};
 	int64_t head_start = clock_earlier(deadline_ms, clock_deadline(HEAD_START_MS));
+	bool has_first = false, has_second = false;
 
 	begin(&asked[0], ask, &questions[0], space, deadline_ms);
-	if (asked[0].fd >= 0)
+	if (asked[0].child < 0)
+		asked[0].have = ask(questions[0].text, questions[0].answer, space);
+	else
 		wait_for_one(asked, questions[1].text ? head_start : deadline_ms);
 	if (asked[0].fd >= 0 && questions[1].text)
 		begin(&asked[1], ask, &questions[1], space, deadline_ms);
-	while (asked[0].fd >= 0 && clock_left_ms(deadline_ms) > 0 &&
-		!(has_answered(&asked[1]) && is_good(asked[1].answer, asked[1].have)))
+	for (;;) {
+		has_first = has_answered(&asked[0]);
+		has_second = has_answered(&asked[1]) && is_good(asked[1].answer, asked[1].have);
+		if (has_first || has_second || (asked[0].fd < 0 && asked[1].fd < 0) ||
+			clock_left_ms(deadline_ms) == 0)
+			break;
 		wait_for_one(asked, deadline_ms);
-	*winner = has_answered(&asked[0]) || !has_answered(&asked[1]) ? 0 : 1;
+	}
+	*winner = has_first ? 0 : 1;
 	*got = asked[*winner].have;
-
-	bool is_answered = has_answered(&asked[*winner]);
-
 	end(&asked[0]);
 	end(&asked[1]);
-	return is_answered;
+	return has_first || has_second;
 }
 
 bool lookup_run(lookup_fn *ask, const void *question, void *answer, size_t space, size_t *got,

@@ -118,7 +118,7 @@ bool dialogue_read(
 	}
 	reply_clear(&s->reply);
 	/* What the server may have taken already is not to be sent twice. */
-	stream_set_patient(s->stream, phase == PHASE_FINAL);
+	stream_set_patient(s->stream, s->on_the_way > 0);
 	while (!is_last) {
 		struct slice line;
 		char place[64];

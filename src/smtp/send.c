@@ -103,11 +103,14 @@ void sending_next(struct sending *g, struct smtp_session *s, struct transaction 
 	t->may_quit = g->may_quit && count == open;
 }
 
-static bool fit_again(struct smtp_session *s, struct smtp_mail *mail, struct error *err)
+/* What may not be changed, a signed part for one, goes once more as it is. */
+static void fit_again(struct smtp_session *s, struct smtp_mail *mail)
 {
+	struct error ignored = {0};
+
 	mail->was_fit_again = true;
 	s->caps.eight_bit_mime = false;
-	return mail->fit_again(mail->fit_context, err);
+	(void)!mail->fit_again(mail->fit_context, &ignored);
 }
 
 bool sending_run(struct sending *g, struct smtp_session *s, struct error *err)
@@ -117,9 +120,11 @@ bool sending_run(struct sending *g, struct smtp_session *s, struct error *err)
 	while (goes_well && sending_is_open(g)) {
 		CLEANUP(transaction_done) struct transaction t = {0};
 
-		if (!session_ready(s, err) ||
-			(transaction_lacks_form(s, g->mail) && !fit_again(s, g->mail, err)) ||
-			!command_check(&s->caps, g->mail, tls_is_on(s->stream), s->peer, err))
+		if (!session_ready(s, err))
+			return false;
+		if (transaction_lacks_form(s, g->mail))
+			fit_again(s, g->mail);
+		if (!command_check(&s->caps, g->mail, tls_is_on(s->stream), s->peer, err))
 			return false;
 		sending_next(g, s, &t);
 		transaction_begin(&t);

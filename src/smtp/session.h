@@ -58,9 +58,9 @@ struct smtp_mail {
 	 * recipients now DELIVERED: records it. May be NULL. */
 	void (*accepted)(void *context);
 	void *context;
-	/* Called, once, where the server refused BODY=8BITMIME although it offered
-	 * it: puts a content in place that smtp_caps() allows by then. May be NULL.
-	 * False: there is none, and the message fails. */
+	/* Called, once, where the server refused BODY=8BITMIME, or a parameter beside
+	 * it, although it offered it: puts a content in place that smtp_caps() allows
+	 * by then. May be NULL. False: there is none, the content is the one before. */
 	bool (*fit_again)(void *fit_context, struct error *err);
 	void *fit_context;
 	bool was_fit_again;

@@ -335,10 +335,13 @@ bool transaction_mark_sent(struct transaction *t)
 	for (size_t i = 0; i < t->count; i++)
 		if (t->group[i]->state <= ATTEMPT_ACCEPTED)
 			t->group[i]->recipient->state = RECIPIENT_SENT;
-	if (!t->mail->before_final || t->mail->before_final(t->mail->context, &cause))
-		return true;
-	transaction_fail(t, &cause);
-	return false;
+	if (t->mail->before_final && !t->mail->before_final(t->mail->context, &cause)) {
+		transaction_fail(t, &cause);
+		return false;
+	}
+	t->is_on_the_way = true;
+	t->session->on_the_way++;
+	return true;
 }
 
 void transaction_put_quit(struct transaction *t)

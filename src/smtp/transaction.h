@@ -53,6 +53,7 @@ struct transaction {
 	unsigned chunks_awaited; /* BDAT commands whose reply was not read */
 	bool awaits_final;       /* everything was put: the last reply is the final one */
 	bool knows_bdat;         /* a chunk was accepted */
+	bool is_on_the_way;      /* counted in the session */
 	bool is_flushed;         /* the last octet of the message is with the kernel */
 	bool is_uncertain;       /* the message may have been taken */
 	bool is_definite;        /* the server's answer settles earlier doubt */

@@ -359,6 +359,9 @@ void transaction_final(struct transaction *t)
 		else if (read_final(t, INT64_MAX) && !falls_back(t))
 			take_final(t);
 	}
+	if (t->is_on_the_way)
+		s->on_the_way--;
+	t->is_on_the_way = false;
 	restore(t);
 	if (t->is_delivered && t->mail->accepted)
 		t->mail->accepted(t->mail->context);

@@ -215,18 +215,25 @@ static bool open_host(
 /* Tells of the hosts that were tried before as well; both texts are clean. */
 static bool tell_all(const struct buf *before, struct error *err)
 {
-	char last[sizeof(err->text)];
+	size_t last_len = strlen(err->text) + 1;
+	size_t room = sizeof(err->text) - last_len;
+	char shown[sizeof(err->text)];
 
-	if (before->len == 0)
+	if (before->len == 0 || room < 3)
 		return false;
-	memcpy(last, err->text, sizeof(last));
-	snprintf(err->text, sizeof(err->text), "%.600s; %.400s", buf_text(before), last);
+	text_sanitize_into(shown, room - 2, buf_slice(before));
+
+	size_t shown_len = strlen(shown);
+
+	memmove(err->text + shown_len + 2, err->text, last_len);
+	memcpy(err->text, shown, shown_len);
+	memcpy(err->text + shown_len, "; ", 2);
 	return false;
 }
 
 static bool open_any(struct deliverer *d, bool in_queue_run, struct error *err)
 {
-	CLEANUP(buf_done) struct buf before = BUF(600);
+	CLEANUP(buf_done) struct buf before = BUF(MOST_HOSTS * sizeof(err->text));
 	int wait_ms = d->account->connect_timeout_ms;
 
 	if (wait_ms == 0)

@@ -92,7 +92,8 @@ static void name_unserved(const struct envelope *e, struct buf *out)
 			buf_printf(out, "%s<%s>", named++ > 0 ? ", " : "", rcpt->address);
 	}
 	if (left > 0)
-		buf_printf(out, "%s%zu others", named > 0 ? " and " : "", left);
+		buf_printf(
+			out, "%s%zu other%s", named > 0 ? " and " : "", left, left > 1 ? "s" : "");
 }
 
 /* Neither sent nor queued: says both, and which code tells the caller most. */

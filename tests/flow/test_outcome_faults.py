@@ -87,6 +87,23 @@ def refusing(word):
     return refuse
 
 
+SIGNED = MESSAGE.replace("\n\n", """
+MIME-Version: 1.0
+Content-Type: multipart/signed; boundary=b; protocol="application/pgp-signature"
+
+--b
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+%s
+--b
+Content-Type: application/pgp-signature
+
+x
+--b--
+""", 1)
+
+
 def wording(octets):
     """Subject and body as they are read."""
     message = email.message_from_bytes(octets, policy=email.policy.default)
@@ -113,6 +130,17 @@ def test_V17_each_parameter_refused(sandbox, mail, stage, word):
     else:
         assert "not known" in result.failed(65, 69, 67).text
         assert server.messages == [] and len(sandbox.failed()) == 1
+
+
+@pytest.mark.parametrize("word", ["SIZE=", "ENVID=", "BODY="])
+def test_V17_signed_parts_go_as_they_are(sandbox, mail, word):
+    """What must not be changed is tried once more without the parameters."""
+    server = mail(extensions=BASE + ("DSN",), script={"MAIL": refusing(word)})
+    server.expects_violations = True  # 8-bit text without BODY
+    text = SIGNED % "gr\u00fc\u00dfe"
+    sandbox.run("-V", "id", "-t", stdin=text).ok()
+    assert server.message.data == text.replace("\n", "\r\n").encode()
+    sandbox.nothing_stored()
 
 
 def test_V17_eight_bit_refused_in_a_run(sandbox, mail):
@@ -406,7 +434,7 @@ def test_the_rest_that_cannot_be_queued_is_told(sandbox, mail):
     result = sandbox.run("bob@example.net", "carl@example.net").failed(71, 73, 74, 75)
     assert server.message.recipients == ["bob@example.net"]
     assert "carl@example.net" in result.text
-    assert "1 of 2 recipients have the message, the others do not" in result.text
+    assert "1 of 2 recipients have the message" in result.text and "to <carl@example.net> alone" in result.text
 
 
 @needs_strace
