@@ -90,7 +90,7 @@ prepare_packages()
 {
 	install_packages gcc libc6-dev meson ninja-build pkg-config libgnutls28-dev libinih-dev libidn2-dev \
 		libcmocka-dev clang python3 python3-pytest openssl ca-certificates gnutls-bin mandoc strace \
-		valgrind git zsh fish shellcheck dovecot-core dovecot-submissiond
+		valgrind git zsh fish shellcheck softhsm2 dovecot-core dovecot-submissiond
 	install_packages "libclang-rt-$(clang_version)-dev"
 	if ! has_other_mta && ! package_is_there postfix; then
 		if may_be_root && has debconf-set-selections; then

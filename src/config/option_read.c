@@ -301,6 +301,18 @@ static bool read_path(const struct value *v, struct error *err)
 	return true;
 }
 
+static bool read_path_or_token(const struct value *v, struct error *err)
+{
+	struct slice text = slice_of(v->text);
+
+	if (!slice_starts(text, SLICE("pkcs11:")))
+		return read_path(v, err);
+	if (text.len >= PATH_MAX)
+		return error_set(err, EX_CONFIG, "%s: the URI is too long", v->option->key);
+	*(const char **)value_place(v) = v->text;
+	return true;
+}
+
 /* The words are not shown: people put tokens into them. */
 static bool read_command(const struct value *v, struct error *err)
 {
@@ -347,6 +359,7 @@ bool option_read(
 		[OPTION_MILLISECONDS] = read_milliseconds,
 		[OPTION_SECONDS] = read_seconds,
 		[OPTION_PATH] = read_path,
+		[OPTION_PATH_OR_TOKEN] = read_path_or_token,
 		[OPTION_COMMAND] = read_command,
 		[OPTION_HOST_NAME] = read_host_name,
 		[OPTION_DOMAIN] = read_domain,

@@ -30,16 +30,16 @@ const struct option options[] = {
 		.help = "Language of the server", .choices = "smtp lmtp"},
 
 	{ACCOUNT("tls_trust_file", OPTION_PATH, tls_trust_file), .otherwise = "the system's store",
-		.help = "File of trusted authorities, PEM"},
+		.help = "File or directory of trusted authorities, PEM"},
 	{ACCOUNT("tls_host", OPTION_HOST_NAME, tls_host),
 		.otherwise = "the host that is connected to",
 		.help = "Name that the server's certificate has to hold"},
 	{ACCOUNT("tls_pin", OPTION_PINS, tls_pins), .otherwise = "none",
 		.help = "SHA-256 of the public keys of which the server has to show one"},
-	{ACCOUNT("tls_cert_file", OPTION_PATH, tls_cert_file), .otherwise = "none",
-		.help = "Certificate to show to the server, PEM"},
-	{ACCOUNT("tls_key_file", OPTION_PATH, tls_key_file), .otherwise = "tls_cert_file",
-		.help = "Private key of that certificate, PEM"},
+	{ACCOUNT("tls_cert_file", OPTION_PATH_OR_TOKEN, tls_cert_file), .otherwise = "none",
+		.help = "Certificate to show to the server, PEM or pkcs11:"},
+	{ACCOUNT("tls_key_file", OPTION_PATH_OR_TOKEN, tls_key_file), .otherwise = "tls_cert_file",
+		.help = "Private key of that certificate, PEM or pkcs11:"},
 	{ACCOUNT("tls_priority", OPTION_TEXT, tls_priority), .otherwise = "TLS 1.2 and later",
 		.help = "GnuTLS priority string"},
 
@@ -291,7 +291,9 @@ static void describe_choices(const struct option *option, struct buf *out)
 bool option_is_secret(const struct option *option, struct slice value)
 {
 	return option->type == OPTION_SECRET ||
-	       (option->type == OPTION_PROXY && slice_find(value, '@') < value.len);
+	       (option->type == OPTION_PROXY && slice_find(value, '@') < value.len) ||
+	       (option->type == OPTION_PATH_OR_TOKEN &&
+		       slice_search(value, SLICE("pin-value=")) < value.len);
 }
 
 void option_describe(const struct option *option, struct buf *out)
@@ -305,6 +307,7 @@ void option_describe(const struct option *option, struct buf *out)
 		[OPTION_MILLISECONDS] = "a time, such as 30s, 5m, 4h or 5d",
 		[OPTION_SECONDS] = "a time, such as 30s, 5m, 4h or 5d",
 		[OPTION_PATH] = "a path that begins with / or ~/",
+		[OPTION_PATH_OR_TOKEN] = "a path that begins with / or ~/, or a pkcs11: URI",
 		[OPTION_COMMAND] = "a program and its arguments",
 		[OPTION_HOST_NAME] = "a host name or an IP address",
 		[OPTION_DOMAIN] = "a domain name",

@@ -19,7 +19,7 @@ struct tls_policy {
 				     * or date is asked; NULL without */
 	size_t pin_count;
 	const char *cert_file; /* client certificate (PEM or pkcs11:), or NULL */
-	const char *key_file;  /* its key; NULL: in cert_file */
+	const char *key_file;  /* its key, likewise; NULL: in cert_file */
 	const char *priority;  /* GnuTLS priority string, or NULL for ours */
 };
 

@@ -121,8 +121,10 @@ static bool set_certificate(
 	if (result == GNUTLS_E_DECRYPTION_FAILED)
 		return error_set(err, EX_CONFIG,
 			"the key '%s' is encrypted; pillarbox needs one without a passphrase", key);
-	return error_set(err, EX_CONFIG, "cannot use client certificate '%s' with key '%s': %s",
-		policy->cert_file, key, gnutls_strerror(result));
+	/* Behind the '?' of a pkcs11: URI stands the PIN. */
+	return error_set(err, EX_CONFIG, "cannot use client certificate '%.*s' with key '%.*s': %s",
+		(int)strcspn(policy->cert_file, "?"), policy->cert_file, (int)strcspn(key, "?"),
+		key, gnutls_strerror(result));
 }
 
 static bool set_up(struct tls_session *s, const struct tls_policy *policy, struct error *err)

@@ -4,11 +4,12 @@ verified, and a server that cannot be verified is tried again later (robustness 
 import base64
 import os
 import ssl
+import subprocess
 import threading
 
 import pytest
 
-from conftest import MESSAGE, PASSWORD, USER, eventually, no_secret_before_tls
+from conftest import MESSAGE, PASSWORD, USER, eventually, have, no_secret_before_tls
 from smarthost import CLOSE, RST, STALL, Pause
 
 
@@ -206,6 +207,60 @@ def test_T31_client_certificate(sandbox, mail, certs):
                   account={"tls_cert_file": client.chain, "tls_key_file": client.key})
     sandbox.run("-t").ok()
     assert server.message.connection.client_certificate is not None
+
+
+@pytest.fixture
+def token(sandbox, certs):
+    """A token in software that holds the client's key and certificate: (URI, environment to find it)."""
+    if not have("softhsm2-util") or not have("p11tool"):
+        pytest.skip("softhsm2 or p11tool is not installed")
+    client = certs.get("client")
+    environment = dict(sandbox.environment(), GNUTLS_PIN="1234", SOFTHSM2_CONF=sandbox.file(
+        "softhsm2.conf", "directories.tokendir = %s\n" % sandbox.directory("tokens")))
+
+    def ask(*words):
+        subprocess.run(words, env=environment, check=True, capture_output=True, timeout=60)
+
+    ask("softhsm2-util", "--init-token", "--free", "--label", "box", "--pin", "1234", "--so-pin", "5678")
+    uri = "pkcs11:token=box"
+    for what, path in (("--load-privkey", client.key), ("--load-certificate", client.leaf)):
+        ask("p11tool", "--batch", "--login", "--write", what, path, "--label", "client", "--id", "a1", uri)
+    return uri + ";object=client", {"SOFTHSM2_CONF": environment["SOFTHSM2_CONF"]}
+
+
+@pytest.mark.parametrize("certificate", ["in-a-file", "on-the-token"])
+@pytest.mark.parametrize("pin", ["pin-value=1234", "pin-source=%s"])
+def test_T31_client_key_on_a_token(sandbox, mail, certs, token, certificate, pin):
+    """Keys of smart cards do not leave them; pkcs11: names them (RFC 7512)."""
+    uri, environment = token
+    if "%" in pin:
+        pin %= sandbox.file("pin", "1234", 0o600)
+    client = certs.get("client")
+    server = mail(client_ca=certs.ca, need_client_certificate=True, account={
+        "tls_cert_file": client.chain if certificate == "in-a-file" else uri + ";type=cert",
+        "tls_key_file": uri + ";type=private?" + pin})
+    sandbox.run("-t", env=environment).ok()
+    assert server.message.connection.client_certificate is not None
+    sandbox.nothing_stored()
+
+
+def test_T31_token_with_another_pin(sandbox, mail, certs, token):
+    uri, environment = token
+    server = mail(client_ca=certs.ca, account={
+        "tls_cert_file": certs.get("client").chain, "tls_key_file": uri + ";type=private?pin-value=9876"})
+    result = sandbox.run("-t", env=environment).failed(78)
+    assert "9876" not in result.text and "object=client" in result.text
+    assert server.messages == []
+
+
+def test_pin_in_a_file_that_others_read(sandbox, mail):
+    """F-01: it is as good as a password."""
+    server = mail(account={"tls_cert_file": "/nonexistent", "tls_key_file": "pkcs11:token=box?pin-value=1234",
+                           "user": None, "password": None})
+    os.chmod(sandbox.config_path, 0o644)
+    result = sandbox.run("-t").failed(77, 78)
+    assert "chmod 600" in result.text and "1234" not in result.text
+    assert server.connections == []
 
 
 # --- STARTTLS -----------------------------------------------------------
