@@ -115,22 +115,30 @@ static void read_file(struct reading *r, const char *path, enum layer layer, boo
 /* The levels at which an account's key may be given, the strongest first. */
 enum { LEVELS = 3 };
 
-static bool has_group(const struct section *section, enum option_group group)
+struct level {
+	const struct section *section; /* or NULL */
+	unsigned groups;               /* groups of options with a value, a bit for each */
+};
+
+static unsigned groups_of(const struct section *section)
 {
-	for (size_t i = 0; i < option_count; i++)
-		if (options[i].group == group && section->settings[i].value)
-			return true;
-	return false;
+	unsigned groups = 0;
+
+	for (size_t i = 0; section && i < option_count; i++)
+		if (section->settings[i].value)
+			groups |= 1U << options[i].group;
+	return groups;
 }
 
-static char *pick(const struct section *const levels[LEVELS], size_t i)
+static char *pick(const struct level levels[LEVELS], size_t i)
 {
-	for (size_t level = 0; level < LEVELS; level++) {
-		if (!levels[level])
+	for (size_t n = 0; n < LEVELS; n++) {
+		if (!levels[n].section)
 			continue;
-		if (levels[level]->settings[i].value)
-			return levels[level]->settings[i].value;
-		if (options[i].group != OPTION_ALONE && has_group(levels[level], options[i].group))
+		if (levels[n].section->settings[i].value)
+			return levels[n].section->settings[i].value;
+		if (options[i].group != OPTION_ALONE &&
+			(levels[n].groups & 1U << options[i].group) != 0)
 			return NULL;
 	}
 	return NULL;
@@ -139,10 +147,10 @@ static char *pick(const struct section *const levels[LEVELS], size_t i)
 /* Everything was read for a try when it was noted: this cannot fail any more. */
 static void apply(struct reading *r, const struct option *option, char *value, void *base)
 {
-	struct error fault;
+	struct error *fault = &r->settings.scratch;
 
-	if (!option_read(option, &r->settings.config->arena, value, base, &fault))
-		settings_fault(&r->settings, &fault);
+	if (!option_read(option, &r->settings.config->arena, value, base, fault))
+		settings_fault(&r->settings, fault);
 }
 
 /* The default of a row as text that may be kept; NULL without one. */
@@ -154,7 +162,11 @@ static char *default_of(struct arena *arena, const struct option *option)
 static void fill_account(struct reading *r, const struct section *section,
 	const struct section *environment, struct account *out)
 {
-	const struct section *levels[LEVELS] = {environment, section, &r->settings.defaults};
+	const struct level levels[LEVELS] = {
+		{environment, groups_of(environment)},
+		{section, groups_of(section)},
+		{&r->settings.defaults, groups_of(&r->settings.defaults)},
+	};
 	struct arena *arena = &r->settings.config->arena;
 
 	out->name = section->name;
@@ -212,7 +224,7 @@ static void add_environment_account(struct settings *s)
 	struct arena *arena = &s->config->arena;
 	struct section *account;
 
-	if (s->account_count > 0 || !has_group(&s->environment, OPTION_OF_SERVER))
+	if (s->account_count > 0 || (groups_of(&s->environment) & 1U << OPTION_OF_SERVER) == 0)
 		return;
 	account = arena_alloc(arena, sizeof(*account));
 	*account = (struct section){.name = "environment",

@@ -123,15 +123,15 @@ void settings_set(struct settings *s, struct section *section, const struct opti
 		struct account account;
 		struct config config;
 	} trial;
-	struct error fault;
+	struct error *fault = &s->scratch;
 
 	if (!clear_group(s, section, option, origin))
 		return;
 	*setting = *origin;
 	setting->value = keep_value(s, option, value);
 	memset(&trial, 0, sizeof(trial));
-	if (!option_read(option, &s->config->arena, setting->value, &trial, &fault)) {
-		settings_fault_at(s, origin->source, origin->line, &fault);
+	if (!option_read(option, &s->config->arena, setting->value, &trial, fault)) {
+		settings_fault_at(s, origin->source, origin->line, fault);
 		setting->value = NULL;
 	}
 }

@@ -49,6 +49,7 @@ struct settings {
 		unsigned line;
 		const char *source;
 	} began[SINGLE_SECTIONS]; /* in the file that was read last */
+	struct error scratch; /* for the fault of a value; to make one for each would cost more */
 };
 
 /** Empty settings for c, which must be zeroed. */
