@@ -1,6 +1,7 @@
 """What the real servers of the tests have in common: a directory, a log to read, mailboxes to look at."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -8,10 +9,22 @@ import tempfile
 import time
 
 
+given_ports = set()
+
+
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that nobody has, below those that the system gives to whom it likes; none is given twice."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        if port in given_ports:
+            continue
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        given_ports.add(port)
+        return port
 
 
 def find_program(name):
