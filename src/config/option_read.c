@@ -305,6 +305,8 @@ static bool read_path_or_token(const struct value *v, struct error *err)
 {
 	struct slice text = slice_of(v->text);
 
+	if (!slice_starts(text, SLICE("pkcs11:")) && option_is_secret(v->option, text))
+		return value_refuse(v, slice_upto(text, slice_find(text, '?')), err);
 	if (!slice_starts(text, SLICE("pkcs11:")))
 		return read_path(v, err);
 	if (text.len >= PATH_MAX)

@@ -158,7 +158,9 @@ static bool check_command(const struct account *account, struct error *err)
 
 static bool from_command(const struct account *account, struct buf *out, struct error *err)
 {
-	static const char *const unset[] = {"PILLARBOX_PASSWORD*", NULL};
+	/* What may hold a password, the login of a proxy, or a PIN. */
+	static const char *const unset[] = {"PILLARBOX_PASSWORD*", "PILLARBOX_PROXY",
+		"PILLARBOX_TLS_CERT_FILE", "PILLARBOX_TLS_KEY_FILE", NULL};
 	CLEANUP(arena_free) struct arena arena = {0};
 	CLEANUP(buf_wipe) struct buf output = BUF(LONGEST_SECRET + 2);
 	CLEANUP(buf_done) struct buf complaints = BUF(MOST_COMPLAINTS);

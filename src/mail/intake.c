@@ -10,9 +10,6 @@
 /* In front of each chunk there is room for the octets held back from the last. */
 enum { CHUNK_OCTETS = 65536, HELD_MAX = 2 };
 
-/* Who writes more than this never ends. */
-static const uint64_t DRAINED_MAX = UINT64_C(4) << 30;
-
 void intake_init(struct intake *in, int fd, const char *name, bool dot_ends)
 {
 	*in = (struct intake){.fd = fd, .name = name, .dot_ends = dot_ends, .at_line_start = true};
@@ -100,7 +97,7 @@ void intake_drain(struct intake *in)
 
 	if (in->has_ended || (!in->read && fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode)))
 		return;
-	while (got > 0 && drained < DRAINED_MAX && read_chunk(in, &got, &ignored))
+	while (got > 0 && drained < INTAKE_DRAINED_MAX && read_chunk(in, &got, &ignored))
 		drained += got;
 	in->has_ended = true;
 }

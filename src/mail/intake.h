@@ -35,8 +35,11 @@ void intake_done(struct intake *in);
  */
 bool intake_next(struct intake *in, struct slice *chunk, struct error *err) NODISCARD;
 
+/* Octets that are read and dropped at most: who writes more than this never ends. */
+#define INTAKE_DRAINED_MAX (UINT64_C(4) << 30)
+
 /**
- * Reads and drops the rest, at most 4 GiB, so that its writer is not hit by
+ * Reads and drops the rest, up to that limit, so that its writer is not hit by
  * SIGPIPE. Does nothing for a regular file, which has no writer.
  */
 void intake_drain(struct intake *in);

@@ -85,7 +85,8 @@ static void end(struct asked *a)
 	a->child = -1;
 }
 
-/* Waits until one of them has ended that had not, or the deadline. */
+/* Waits until one of them has ended that had not, or the deadline. Where there is no waiting
+ * neither is heard of any more. */
 static void wait_for_one(struct asked asked[2], int64_t deadline_ms)
 {
 	struct pollfd places[] = {
@@ -95,7 +96,11 @@ static void wait_for_one(struct asked asked[2], int64_t deadline_ms)
 		int left_ms = clock_left_ms(deadline_ms);
 		int ready = poll(places, 2, left_ms);
 
-		if ((ready == 0 && left_ms == 0) || (ready < 0 && errno != EINTR))
+		if (ready < 0 && errno != EINTR) {
+			end(&asked[0]);
+			end(&asked[1]);
+		}
+		if (ready == 0 && left_ms == 0)
 			return;
 		for (size_t i = 0; i < 2 && ready > 0; i++)
 			if (places[i].revents != 0)

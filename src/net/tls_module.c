@@ -105,6 +105,12 @@ static bool set_priority(struct tls_session *s, const char *priority, struct err
 		bad ? bad : "", gnutls_strerror(result));
 }
 
+/* Octets of a path, or of a pkcs11: URI without the PIN behind the '?', for words. */
+static int shown(const char *place)
+{
+	return (int)strcspn(place, "?");
+}
+
 /* Our own certificate, shown where the server asks for one. */
 static bool set_certificate(
 	struct tls_session *s, const struct tls_policy *policy, struct error *err)
@@ -120,11 +126,11 @@ static bool set_certificate(
 		return true;
 	if (result == GNUTLS_E_DECRYPTION_FAILED)
 		return error_set(err, EX_CONFIG,
-			"the key '%s' is encrypted; pillarbox needs one without a passphrase", key);
-	/* Behind the '?' of a pkcs11: URI stands the PIN. */
+			"the key '%.*s' is encrypted; pillarbox needs one without a passphrase",
+			shown(key), key);
 	return error_set(err, EX_CONFIG, "cannot use client certificate '%.*s' with key '%.*s': %s",
-		(int)strcspn(policy->cert_file, "?"), policy->cert_file, (int)strcspn(key, "?"),
-		key, gnutls_strerror(result));
+		shown(policy->cert_file), policy->cert_file, shown(key), key,
+		gnutls_strerror(result));
 }
 
 static bool set_up(struct tls_session *s, const struct tls_policy *policy, struct error *err)

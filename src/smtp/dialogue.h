@@ -26,7 +26,7 @@ struct smtp_session {
 	bool needs_rset;       /* a transaction was left open or failed */
 	int64_t body_limit_ms; /* deadline of the message being written */
 	uint64_t mails;        /* transactions of this connection */
-	size_t on_the_way; /* messages that the server may have taken before their end is heard of */
+	size_t on_the_way;     /* messages that it may have taken before their end is heard of */
 	bool without_options;  /* the server refused MAIL for its optional parameters */
 	bool without_8bitmime; /* BODY=8BITMIME was among those */
 	bool without_dsn;      /* it refused RCPT for them */

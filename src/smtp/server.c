@@ -187,6 +187,7 @@ static void do_rcpt(struct server *s, struct slice rest)
 static void do_data(struct server *s, UNUSED struct slice rest)
 {
 	struct error err = {0};
+	uint64_t drained = 0;
 	size_t got = 1;
 	char drain[4096];
 
@@ -201,12 +202,15 @@ static void do_data(struct server *s, UNUSED struct slice rest)
 	bool is_taken = s->handler->message(
 		s->handler->context, &s->mail, server_read_message, &s->input, &err);
 
-	/* What the handler left unread of the message is no command. */
-	while (!s->input.is_complete && !s->input.has_ended && got > 0) {
+	/* What the handler left unread of the message is no command; but a message
+	 * that does not end is not read for ever. */
+	while (!s->input.is_complete && !s->input.has_ended && got > 0 &&
+		drained < INTAKE_DRAINED_MAX) {
 		struct error ignored = {0};
 
 		if (!server_read_message(&s->input, drain, sizeof(drain), &got, &ignored))
 			break;
+		drained += got;
 	}
 	end_transaction(s);
 	if (!s->input.is_complete) {

@@ -60,7 +60,8 @@ bool names_add_recipient(struct names *n, const struct mailbox *box, struct enve
 
 /**
  * The wire address for a sender: "" for an empty mailbox; a bare name gets
- * `[mail] domain`, else becomes the account's `from`. Lives until names_forget. Fails with EX_DATAERR.
+ * `[mail] domain`, else becomes the account's `from`. Lives until names_forget.
+ * Fails with EX_DATAERR.
  */
 bool names_sender(
 	struct names *n, const struct mailbox *box, const char **out, struct error *err) NODISCARD;

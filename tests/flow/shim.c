@@ -3,8 +3,8 @@
  * SHIM_ALLOCATION=n     the n-th request for memory from main() on is refused
  * SHIM_OWN=1            requests of libraries are not counted
  * SHIM_MET=file         made when that request came
- * SHIM_PIECES=n         each call that moves octets moves n at most, and half of those that a signal
- *                       may interrupt do nothing and fail with EINTR
+ * SHIM_PIECES=n         each call that moves octets moves n at most, and half of those that a
+ *                       signal may interrupt do nothing and fail with EINTR
  * SHIM_SPEED=n          the clocks that count from the start of the machine run n times as fast
  */
 

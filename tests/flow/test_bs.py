@@ -5,6 +5,7 @@ import re
 import resource
 import select
 import signal
+import subprocess
 import time
 
 import pytest
@@ -524,3 +525,23 @@ def test_C90_connection_that_the_server_ended_between_messages(sandbox, mail):
     assert three(sandbox).count("250 2.0.0 the message") == 3
     assert [m.fields("Subject")[0] for m in server.messages] == ["n0", "n1", "n2"]
     assert len(server.connections) == 3 and sandbox.entries() == []
+
+
+def test_message_without_end(sandbox, mail):
+    """I6: it is refused, and not read for ever; nothing of it is taken for a command."""
+    if is_sanitized(sandbox.build):
+        pytest.skip("a sanitizer takes minutes for so much")
+    server = mail(more="[mail]\nmax_size = 64K\n")
+    writer = subprocess.Popen(
+        ["/bin/sh", "-c",
+         "printf 'EHLO x\\r\\nMAIL FROM:<%s>\\r\\nRCPT TO:<b@x.test>\\r\\nDATA\\r\\n'; yes VRFY" % USER],
+        stdout=subprocess.PIPE)
+    try:
+        result = sandbox.run("-bs", stdin=writer.stdout, timeout=100)
+    finally:
+        writer.stdout.close()
+        writer.kill()
+        writer.wait()
+    assert result.out.count(b"\n252") == 0 and b"\n354" in result.out
+    assert server.messages == []
+    sandbox.nothing_stored()

@@ -264,6 +264,97 @@ def test_N03_black_hole_of_ipv6(sandbox, mail):
     assert len(server.messages) == 1 and sandbox.entries() == []
 
 
+# --- a proxy, an address to come from ------------------------------------
+
+
+class Proxy:
+    """A SOCKS proxy (RFC 1928, 1929) that leads every name to one port, or says no with that code."""
+
+    def __init__(self, port, code=0):
+        self.port_behind, self.code = port, code
+        self.logins, self.names = [], []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            with peer:
+                self.lead(peer)
+
+    def lead(self, peer):
+        wire = peer.makefile("rb", buffering=0)
+        methods = wire.read(wire.read(2)[1])
+        assert 2 in methods
+        peer.sendall(b"\5\2")
+        user = wire.read(wire.read(2)[1])
+        self.logins.append((user, wire.read(wire.read(1)[0])))
+        peer.sendall(b"\1\0")
+        assert wire.read(4) == b"\5\1\0\3"  # CONNECT, to a name
+        self.names.append((wire.read(wire.read(1)[0]), *struct.unpack(">H", wire.read(2))))
+        peer.sendall(b"\5%c\0\1" % self.code + bytes(6))
+        if self.code == 0:
+            with socket.create_connection(("127.0.0.1", self.port_behind)) as behind:
+                back = threading.Thread(target=pass_on, args=(behind, peer), daemon=True)
+                back.start()
+                pass_on(peer, behind)
+                back.join(10)
+
+
+def pass_on(source, target):
+    try:
+        while octets := source.recv(65536):
+            target.sendall(octets)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+@pytest.mark.parametrize("by", ["key", "variable"])
+def test_proxy_looks_up_the_name(sandbox, smarthost, by):
+    """The name is looked up behind the proxy, so that Tor works; F-30: its login reaches no command."""
+    server = smarthost()
+    shown = sandbox.file("shown", "")
+    command = sandbox.file("ask", "#!/bin/sh\nenv > %s\necho 's3cret pass'\n" % shown, 0o700)
+    with Proxy(server.port) as proxy:
+        url = "socks5://ann:pr0xy@127.0.0.1:%d" % proxy.port
+        sandbox.configure(server, host="smtp.nowhere.test", port=5870, tls_host="localhost", auth="plain",
+                          password=None, password_command=command, proxy=url if by == "key" else None)
+        sandbox.run("-t", env={} if by == "key" else {"PILLARBOX_PROXY": url}).ok()
+    assert proxy.logins == [(b"ann", b"pr0xy")] and proxy.names == [(b"smtp.nowhere.test", 5870)]
+    assert server.message.recipients == ["bob@example.net"]
+    with open(shown, encoding="utf-8") as file:
+        text = file.read()
+    assert "PATH=" in text and "pr0xy" not in text
+    sandbox.nothing_stored()
+
+
+@pytest.mark.parametrize("code", range(1, 9))
+def test_proxy_that_says_no(sandbox, smarthost, code):
+    server = smarthost()
+    with Proxy(server.port, code) as proxy:
+        sandbox.configure(server, proxy="socks5://ann:pr0xy@127.0.0.1:%d" % proxy.port, connect_timeout="2s")
+        sandbox.run("-t").ok()
+    assert proxy.names and server.connections == []
+    assert sandbox.entry().pending == ["bob@example.net"] and b"pr0xy" not in sandbox.entry().raw
+
+
+def test_source_address(sandbox, mail):
+    server = mail(account={"host": "127.0.0.1", "tls_host": "localhost", "source": "127.0.0.9"})
+    sandbox.run("-t").ok()
+    assert server.message.connection.peer[0] == "127.0.0.9"
+
+
 # --- networks that change ------------------------------------------------
 
 

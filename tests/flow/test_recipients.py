@@ -215,6 +215,16 @@ def test_V06_limits_are_known_beforehand(sandbox, mail):
     assert not [a for t in server.transactions for a in t.attempts if not a.accepted]
 
 
+def test_limits_of_domains_and_of_messages(sandbox, mail):
+    """RCPTDOMAINMAX and MAILMAX of RFC 9422: so many of one transaction, so many of one connection."""
+    server = mail(extensions=("PIPELINING", "LIMITS MAILMAX=2 RCPTDOMAINMAX=1"))
+    names = ["a@x.test", "b@y.test", "c@x.test", "d@z.test"]
+    sandbox.run(*names, stdin=HEAD + "\nx\n").ok()
+    assert [m.recipients for m in server.messages] == [["a@x.test", "c@x.test"], ["b@y.test"], ["d@z.test"]]
+    assert [sum(line.startswith("MAIL") for line, _ in c.commands) for c in server.connections] == [2, 1]
+    sandbox.nothing_stored()
+
+
 def test_thousands_in_a_header(sandbox, mail):
     server = mail()
     names = ["user%05d@x.test" % n for n in range(3000)]

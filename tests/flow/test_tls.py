@@ -253,6 +253,29 @@ def test_T31_token_with_another_pin(sandbox, mail, certs, token):
     assert server.messages == []
 
 
+def test_pin_in_a_value_that_is_refused(sandbox, mail):
+    """F-28: it is not shown with the value."""
+    server = mail(account={"tls_cert_file": "/nonexistent", "tls_key_file": "PKCS11:token=box?pin-value=1234"})
+    result = sandbox.run("-t").failed(78)
+    assert "tls_key_file" in result.text and "1234" not in result.text
+    assert server.connections == []
+
+
+def test_F30_pin_in_the_environment_stays_here(sandbox, mail, certs, token):
+    """The command that gives the password does not get it."""
+    uri, environment = token
+    shown = os.path.join(sandbox.root, "shown")
+    command = sandbox.file("ask", "#!/bin/sh\nenv > %s\necho '%s'\n" % (shown, PASSWORD), 0o700)
+    server = mail(client_ca=certs.ca, need_client_certificate=True,
+                  account={"auth": "plain", "password": None, "password_command": command})
+    sandbox.run("-t", env=dict(environment, PILLARBOX_TLS_CERT_FILE=certs.get("client").chain,
+                               PILLARBOX_TLS_KEY_FILE=uri + ";type=private?pin-value=1234")).ok()
+    assert len(server.messages) == 1
+    with open(shown, encoding="utf-8") as file:
+        text = file.read()
+    assert "SOFTHSM2_CONF=" in text and "pin-value" not in text
+
+
 def test_pin_in_a_file_that_others_read(sandbox, mail):
     """F-01: it is as good as a password."""
     server = mail(account={"tls_cert_file": "/nonexistent", "tls_key_file": "pkcs11:token=box?pin-value=1234",
