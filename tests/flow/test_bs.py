@@ -534,7 +534,7 @@ def test_message_without_end(sandbox, mail):
     server = mail(more="[mail]\nmax_size = 64K\n")
     writer = subprocess.Popen(
         ["/bin/sh", "-c",
-         "printf 'EHLO x\\r\\nMAIL FROM:<%s>\\r\\nRCPT TO:<b@x.test>\\r\\nDATA\\r\\n'; yes VRFY" % USER],
+         "printf 'EHLO x\\r\\nMAIL FROM:<%s>\\r\\nRCPT TO:<b@x.test>\\r\\nDATA\\r\\n'; yes VRFY %s" % (USER, "x" * 400)],
         stdout=subprocess.PIPE)
     try:
         result = sandbox.run("-bs", stdin=writer.stdout, timeout=100)
